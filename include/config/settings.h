@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The configuration as an immutable, reference-counted snapshot. A session pins the snapshot that
+ * it began with; a reload makes a new one. Strings are owned by the snapshot.
+ */
+#ifndef SPAMBRIDGE_CONFIG_SETTINGS_H
+#define SPAMBRIDGE_CONFIG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/strlist.h"
+#include "config/network.h"
+
+/* A threshold that no score reaches: `off`. */
+#define THRESHOLD_OFF INT32_MAX
+
+enum on_failure {
+	ON_FAILURE_ACCEPT,
+	ON_FAILURE_TEMPFAIL,
+	ON_FAILURE_QUARANTINE,
+};
+
+enum oversize {
+	OVERSIZE_HEAD,
+	OVERSIZE_PASS,
+	OVERSIZE_QUARANTINE,
+	OVERSIZE_TEMPFAIL,
+};
+
+enum scorer_protocol {
+	SCORER_SPAMD,
+	SCORER_RSPAMD,
+	SCORER_JSON,
+};
+
+/* Where a value was set, for explanations: "file:line", or "default" (line 0). */
+struct origin {
+	const char *file; /* borrowed from the snapshot; NULL: built-in default */
+	unsigned line;
+};
+
+/*
+ * The fields that policy {}, domain {}, address {} and the domain table can set. Only those whose
+ * bit is in `set` count; a look-up fills in the rest from less specific sections.
+ */
+enum policy_field {
+	POLICY_TAG,
+	POLICY_QUARANTINE,
+	POLICY_REJECT,
+	POLICY_SUBJECT_TAG,
+	POLICY_REJECT_TEXT,
+	POLICY_ON_FAILURE,
+	POLICY_FIELD_COUNT,
+};
+
+struct policy_fields {
+	uint32_t set;               /* 1 << enum policy_field */
+	int32_t tag;                /* thousandths or THRESHOLD_OFF */
+	int32_t quarantine;
+	int32_t reject;
+	const char *subject_tag;    /* "": none */
+	const char *reject_text;    /* template: %{score} %{required} %{id} ... */
+	enum on_failure on_failure;
+	struct origin origins[POLICY_FIELD_COUNT];
+};
+
+enum server_transport {
+	TRANSPORT_TCP,
+	TRANSPORT_UNIX,
+	TRANSPORT_TLS,
+};
+
+/* One `servers` entry, parsed. */
+struct server_setting {
+	char *text;   /* as written: names the server in logs, counters and status */
+	enum server_transport transport;
+	char *host;   /* name or literal address without brackets; path of a unix socket */
+	uint16_t port;
+	char *path;   /* URL path prefix for HTTP, "" otherwise */
+};
+
+struct scorer_setting {
+	char *name;
+	struct origin origin;
+	enum scorer_protocol protocol;
+	struct server_setting *servers;
+	size_t server_count;
+	unsigned max_connections;  /* per server */
+	char *user;                /* spamd User: "" none, "recipient", "domain", else fixed */
+	int64_t hedge_after_ms;    /* -1: half the deadline; 0: never */
+	char *ca_file, *cert_file, *key_file; /* "": none */
+};
+
+enum listen_family {
+	LISTEN_UNIX,
+	LISTEN_INET,
+	LISTEN_INET6,
+};
+
+struct listen_setting {
+	char *text;     /* as written, which is also what libmilter takes */
+	enum listen_family family;
+	char *path;     /* unix */
+	char *host;     /* inet, inet6 */
+	uint16_t port;
+};
+
+struct outbound_setting {
+	bool scan;
+	struct policy_fields fields;
+};
+
+struct settings {
+	char *path;                /* of the file that was read */
+	struct listen_setting listen;
+	char *socket_group;        /* "": leave as it is */
+	mode_t socket_mode;
+	char *control;             /* path of the control socket, "": none */
+	char *user;
+	enum log_target log;
+	enum log_level log_level;
+	int64_t deadline_ms;
+	size_t max_scan_size;
+	enum oversize oversize;
+	size_t message_memory;     /* of a body kept in memory before it goes to a file, bytes */
+	char *temp_directory;
+	unsigned max_sessions;
+	int64_t late_verdicts_ms;  /* how long a late verdict is kept; 0: none are */
+	unsigned late_verdict_limit;
+	struct network_list trusted_networks;
+	bool skip_authenticated;
+	struct network_list keep_spam_headers_from;
+	struct scorer_setting *scorers;
+	size_t scorer_count;
+	struct policy_fields policy; /* every field set */
+	struct outbound_setting outbound;
+	struct policy_index *index;  /* domain, address and table entries; see config/policy_index.h */
+	void *private;               /* of the loader */
+};
+
+/*
+ * Read and validate a file. Returns a snapshot with one owner, or NULL with `errors` holding one
+ * line for each error ("file:line: what is wrong; what to do"), in the order of the file.
+ */
+struct settings *settings_load(const char *path, struct strlist *errors);
+
+struct settings *settings_ref(struct settings *settings);
+void settings_free(struct settings **settings);
+
+/* Can any recipient's mail end in the quarantine, or does every one pass whole? */
+bool settings_need_whole_message(const struct settings *settings);
+
+#endif

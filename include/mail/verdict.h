@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a scorer said of one message, or why it said nothing. */
+#ifndef SPAMBRIDGE_MAIL_VERDICT_H
+#define SPAMBRIDGE_MAIL_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "mail/headers.h"
+
+enum verdict_status {
+	VERDICT_NONE,       /* not asked (trusted client, size) */
+	VERDICT_SCORED,     /* score and tests are good */
+	VERDICT_REFUSED,    /* no server took the connection, or none is healthy */
+	VERDICT_TIMEOUT,    /* no answer by the deadline */
+	VERDICT_MALFORMED,  /* an answer that is no verdict */
+	VERDICT_OVERLOADED, /* no slot could be had by the deadline */
+	VERDICT_OVERSIZE,   /* larger than max_scan_size, with oversize = tempfail or quarantine */
+	VERDICT_ERROR,      /* our own: out of memory, disk */
+};
+
+/* The words of the log, the header and the counters: "scored", "refused", "timeout" ... */
+const char *verdict_status_name(enum verdict_status status);
+
+struct verdict_test {
+	char *name;      /* owned; [A-Za-z0-9_.:-] only */
+	int32_t score;   /* thousandths */
+	bool has_score;
+};
+
+struct verdict {
+	enum verdict_status status;
+	int32_t score;    /* thousandths */
+	int32_t required; /* the scorer's own threshold, thousandths */
+	bool has_required;
+	bool spam;        /* the scorer's own judgement */
+	struct verdict_test *tests;
+	size_t test_count;
+	size_t test_capacity;
+	char *autolearn;  /* "no", "ham", "spam" ...; NULL: not said */
+	char *version;    /* the engine's, "SpamAssassin 4.0.1 (2024-03-25) on host"; NULL */
+	struct header_list extra; /* X-Spam-* fields that the scorer's administrator wants added */
+	char *scorer;     /* section name; owned */
+	char *server;     /* address; owned; NULL when none was reached */
+	int64_t scan_us;  /* time from asking to the verdict */
+	bool late;        /* came from an earlier attempt's finished scan */
+	bool truncated;   /* only the head of the message was scored */
+	struct err err;   /* why there is no score */
+};
+
+void verdict_init(struct verdict *verdict);
+void verdict_free(struct verdict *verdict);
+
+/* Deep copy; `ret` need not be initialised. False when out of memory. */
+bool verdict_copy(struct verdict *ret, const struct verdict *verdict);
+
+/* Move: `ret` gets everything, `verdict` is empty afterwards. */
+void verdict_move(struct verdict *ret, struct verdict *verdict);
+
+/*
+ * Append a test; characters outside the set become '_'. Beyond LIMIT_TESTS it is silently left
+ * out. False when out of memory.
+ */
+bool verdict_add_test(struct verdict *verdict, const char *name, size_t length, bool has_score,
+	int32_t score);
+
+#endif
