@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Room for any score that score_format() writes, with its NUL. */
-#define SCORE_TEXT_SIZE 16
+#define SCORE_TEXT_SIZE 24
 
 /*
  * Parse `sign digits [. digits]` over the whole of `text`: no blanks, no exponent, no comma, no
@@ -18,10 +18,10 @@
 bool score_parse(const char *text, size_t length, int32_t *ret_milli);
 
 /*
- * Write with `decimals` (1 to 3) decimals as SpamAssassin prints ("%2.1f"): rounded half away
- * from zero, except that trailing precision is kept up to three decimals when `decimals` is 0
- * (5.0, 7.25, 0.125). Returns `text`, which has SCORE_TEXT_SIZE bytes.
+ * Write with 1 to 3 decimals, rounded half away from zero (SpamAssassin prints one, "%2.1f");
+ * with 0 as many as the score needs (5.0, 7.25, 0.125). Zero has no sign. Returns `text`, which
+ * has SCORE_TEXT_SIZE bytes.
  */
-const char *score_format(int32_t milli, int decimals, char *text);
+const char *score_format(int32_t milli, int decimals_wanted, char *text);
 
 #endif

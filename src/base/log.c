@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Logging to syslog, the journal or standard error through a writer thread. */
+#include "base/log.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/encode.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/log_journal.h"
+
+struct record {
+	struct record *next;
+	enum log_level level;
+	char text[];
+};
+
+/* One log per process: guarded by its lock, except the level, which every message reads. */
+static struct {
+	const char *program;
+	enum log_target target;
+	_Atomic enum log_level level;
+	atomic_uint_fast64_t dropped;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	pthread_t writer;
+	bool running;
+	bool stopping;
+	bool writing;
+	struct record *first, **last;
+	size_t queued;
+} state = {
+	.program = "spambridge",
+	.target = LOG_TARGET_STDERR,
+	.level = LOG_LEVEL_INFO,
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.last = &state.first,
+};
+
+/* Is standard error the stream that systemd connected to the journal? (systemd.exec(5)) */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	struct stat status;
+	char expected[64];
+
+	if (stream == NULL || fstat(STDERR_FILENO, &status) != 0)
+		return false;
+	snprintf(expected, sizeof(expected), "%llu:%llu", (unsigned long long)status.st_dev,
+		(unsigned long long)status.st_ino);
+	return strcmp(stream, expected) == 0;
+}
+
+static enum log_target resolve_target(enum log_target target)
+{
+	if (target != LOG_TARGET_AUTO)
+		return target;
+	if (stderr_is_journal())
+		return LOG_TARGET_JOURNAL;
+	return isatty(STDERR_FILENO) ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG;
+}
+
+void log_setup(const char *program, enum log_target target, enum log_level level)
+{
+	target = resolve_target(target);
+	pthread_mutex_lock(&state.lock);
+	state.program = program;
+	state.target = target;
+	pthread_mutex_unlock(&state.lock);
+	log_set_level(level);
+	if (target == LOG_TARGET_SYSLOG)
+		openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
+
+void log_set_level(enum log_level level)
+{
+	atomic_store(&state.level, level);
+}
+
+uint64_t log_dropped(void)
+{
+	return atomic_load(&state.dropped);
+}
+
+static int priority_of(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_ERROR:
+		return LOG_ERR;
+	case LOG_LEVEL_WARNING:
+		return LOG_WARNING;
+	case LOG_LEVEL_INFO:
+		return LOG_INFO;
+	case LOG_LEVEL_DEBUG:
+		break;
+	}
+	return LOG_DEBUG;
+}
+
+static void write_stderr(enum log_level level, const char *text)
+{
+	static const char *const words[] = { "error: ", "warning: ", "", "debug: " };
+	char line[LIMIT_LOG_RECORD + 64];
+	int length = snprintf(line, sizeof(line), "%s: %s%s\n", state.program, words[level], text);
+
+	if (length > 0)
+		(void)io_write_all(STDERR_FILENO, line, (size_t)length);
+}
+
+static void write_record(enum log_level level, const char *text)
+{
+	switch (state.target) {
+	case LOG_TARGET_SYSLOG:
+		syslog(priority_of(level), "%s", text);
+		return;
+	case LOG_TARGET_JOURNAL:
+		if (log_journal_send(state.program, priority_of(level), text) == 0)
+			return;
+		break;
+	case LOG_TARGET_AUTO:
+	case LOG_TARGET_STDERR:
+		break;
+	}
+	write_stderr(level, text);
+}
+
+/* Take the first record off the queue, waiting for one; NULL when it is time to end. */
+static struct record *next_record(void)
+{
+	struct record *record;
+
+	pthread_mutex_lock(&state.lock);
+	state.writing = false;
+	pthread_cond_broadcast(&state.changed);
+	while (state.first == NULL && !state.stopping)
+		pthread_cond_wait(&state.changed, &state.lock);
+	record = state.first;
+	if (record != NULL) {
+		state.first = record->next;
+		if (state.first == NULL)
+			state.last = &state.first;
+		state.queued--;
+		state.writing = true;
+	}
+	pthread_mutex_unlock(&state.lock);
+	return record;
+}
+
+static void *writer_main(void *unused)
+{
+	struct record *record;
+	uint64_t told = 0;
+
+	(void)unused;
+	while ((record = next_record()) != NULL) {
+		uint64_t dropped = log_dropped();
+
+		write_record(record->level, record->text);
+		free(record);
+		if (dropped != told) {
+			char text[96];
+
+			snprintf(text, sizeof(text), "log was too slow: %llu records dropped",
+				(unsigned long long)(dropped - told));
+			write_record(LOG_LEVEL_WARNING, text);
+			told = dropped;
+		}
+	}
+	return NULL;
+}
+
+int log_start(struct err *err)
+{
+	sigset_t all, old;
+	pthread_condattr_t attributes;
+	int errnum;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&state.changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	errnum = pthread_create(&state.writer, NULL, writer_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (errnum != 0)
+		return err_set_errno(err, errnum, "cannot start the log writer");
+	pthread_mutex_lock(&state.lock);
+	state.running = true;
+	state.stopping = false;
+	pthread_mutex_unlock(&state.lock);
+	return 0;
+}
+
+void log_stop(int timeout_ms)
+{
+	struct timespec until = deadline_timespec(deadline_after_ms(timeout_ms));
+	bool drained = true;
+
+	pthread_mutex_lock(&state.lock);
+	if (!state.running) {
+		pthread_mutex_unlock(&state.lock);
+		return;
+	}
+	while (drained && (state.first != NULL || state.writing))
+		drained = pthread_cond_timedwait(&state.changed, &state.lock, &until) == 0;
+	state.stopping = true;
+	state.running = false;
+	pthread_cond_broadcast(&state.changed);
+	pthread_mutex_unlock(&state.lock);
+	/* A writer that hangs in a blocked syslog is left behind: the process is about to end. */
+	if (drained)
+		pthread_join(state.writer, NULL);
+}
+
+/* Queue a record; false when there is no writer and the caller must write it itself. */
+static bool enqueue(enum log_level level, const char *text, size_t length)
+{
+	struct record *record = malloc(sizeof(*record) + length + 1);
+	bool running;
+
+	if (record != NULL) {
+		record->next = NULL;
+		record->level = level;
+		memcpy(record->text, text, length + 1);
+	}
+	pthread_mutex_lock(&state.lock);
+	running = state.running;
+	if (running && record != NULL && state.queued < LIMIT_LOG_QUEUE) {
+		*state.last = record;
+		state.last = &record->next;
+		state.queued++;
+		record = NULL;
+		pthread_cond_signal(&state.changed);
+	} else if (running) {
+		atomic_fetch_add(&state.dropped, 1);
+	}
+	pthread_mutex_unlock(&state.lock);
+	free(record);
+	return running;
+}
+
+/* The last line of defence against text that nobody encoded. */
+static void replace_controls(char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
+static void log_va(enum log_level level, const char *id, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+static void log_va(enum log_level level, const char *id, const char *format, va_list args)
+{
+	char text[LIMIT_LOG_RECORD];
+	size_t used = 0;
+	int length;
+
+	if (level > atomic_load(&state.level))
+		return;
+	if (id != NULL) {
+		struct buf encoded;
+
+		buf_init(&encoded, sizeof(text) / 2);
+		encode_log(&encoded, id, strlen(id));
+		used = (size_t)snprintf(text, sizeof(text) / 2, "%s: ", buf_text(&encoded));
+		buf_free(&encoded);
+	}
+	length = vsnprintf(text + used, sizeof(text) - used, format, args);
+	if (length < 0)
+		return;
+	replace_controls(text);
+	if (!enqueue(level, text, strlen(text)))
+		write_record(level, text);
+}
+
+#define LOG_FUNCTION(name, level)                                                                  \
+	void name(const char *id, const char *format, ...)                                         \
+	{                                                                                          \
+		va_list args;                                                                      \
+		va_start(args, format);                                                            \
+		log_va(level, id, format, args);                                                   \
+		va_end(args);                                                                      \
+	}
+
+LOG_FUNCTION(log_err, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warn, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)

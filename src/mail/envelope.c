@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the mail server tells about a message besides its bytes. */
+#include "mail/envelope.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/limits.h"
+
+void client_free(struct client *client)
+{
+	free(client->name);
+	free(client->address);
+	free(client->helo);
+	free(client->server_name);
+	free(client->daemon_name);
+	free(client->tls_version);
+	free(client->tls_cipher);
+	free(client->tls_bits);
+	*client = (struct client){ 0 };
+}
+
+void envelope_free(struct envelope *envelope)
+{
+	free(envelope->sender);
+	free(envelope->queue_id);
+	free(envelope->auth_login);
+	free(envelope->auth_type);
+	strlist_free(&envelope->recipients);
+	strlist_free(&envelope->recipients_raw);
+	*envelope = (struct envelope){ 0 };
+}
+
+bool fact_set(char **field, const char *text)
+{
+	char *copy = NULL;
+
+	if (text != NULL && text[0] != '\0') {
+		copy = strndup(text, LIMIT_FACT);
+		if (copy == NULL)
+			return false;
+	}
+	free(*field);
+	*field = copy;
+	return true;
+}
+
+char *address_strip(const char *given)
+{
+	size_t length = strlen(given);
+
+	if (length >= 2 && given[0] == '<' && given[length - 1] == '>') {
+		given++;
+		length -= 2;
+	}
+	if (length > LIMIT_ADDRESS)
+		length = LIMIT_ADDRESS;
+	return strndup(given, length);
+}
+
+bool envelope_set_sender(struct envelope *envelope, char **argv)
+{
+	char *sender = address_strip(argv[0]);
+
+	if (sender == NULL)
+		return false;
+	free(envelope->sender);
+	envelope->sender = sender;
+	envelope->has_sender = true;
+	for (char **arg = argv + 1; *arg != NULL; arg++) {
+		if (strcasecmp(*arg, "SMTPUTF8") == 0)
+			envelope->utf8 = true;
+		if (strcasecmp(*arg, "BODY=8BITMIME") == 0)
+			envelope->eight_bit = true;
+	}
+	return true;
+}
+
+bool envelope_add_recipient(struct envelope *envelope, const char *given)
+{
+	char *address;
+	bool added;
+
+	if (envelope->recipients.count >= LIMIT_RECIPIENTS)
+		return false;
+	address = address_strip(given);
+	if (address == NULL)
+		return false;
+	/* Both lists or none: they are read side by side. */
+	added = strlist_add(&envelope->recipients_raw, given);
+	if (added && !strlist_add(&envelope->recipients, address)) {
+		free(envelope->recipients_raw.items[--envelope->recipients_raw.count]);
+		added = false;
+	}
+	free(address);
+	return added;
+}
+
+const char *envelope_id(const struct envelope *envelope)
+{
+	return envelope->queue_id == NULL ? "-" : envelope->queue_id;
+}

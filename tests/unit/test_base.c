@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The base room: buffers, scores, cursors, deadlines, encoders. Traps 24, 26, 27; attacks A19, A20. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/cursor.h"
+#include "base/deadline.h"
+#include "base/digest.h"
+#include "base/encode.h"
+#include "base/limits.h"
+#include "base/score.h"
+
+static void buffer_keeps_its_maximum(void **state)
+{
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, 5);
+	assert_string_equal(buf_text(&buf), "");
+	assert_true(buf_append(&buf, "abc", 3));
+	assert_true(buf_append(&buf, "de", 2));
+	assert_false(buf_putc(&buf, 'f'));
+	assert_string_equal(buf_text(&buf), "abcde");
+	assert_false(buf_append(&buf, "", 0)); /* failure is remembered */
+	buf_clear(&buf);
+	assert_true(buf_printf(&buf, "%d", 12345));
+	assert_false(buf_printf(&buf, "%d", 6));
+	buf_free(&buf);
+	assert_true(buf_puts(&buf, "x"));
+	buf_consume(&buf, 9);
+	assert_int_equal(buf.length, 0);
+	buf_free(&buf);
+}
+
+static void buffer_writes_crlf(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
+		{ "", "" },
+		{ "a", "a" },
+		{ "a\nb", "a\r\nb" },
+		{ "a\r\nb\n", "a\r\nb\r\n" },
+		{ "\n\n", "\r\n\r\n" },
+		{ "a\rb\n", "a\rb\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf buf;
+
+		buf_init(&buf, 100);
+		assert_true(buf_put_crlf(&buf, rows[i].in, strlen(rows[i].in)));
+		assert_string_equal(buf_text(&buf), rows[i].out);
+		buf_free(&buf);
+	}
+}
+
+static void scores_are_thousandths(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+		int32_t milli;
+	} rows[] = {
+		{ "5.0", true, 5000 }, { "5", true, 5000 }, { "-0.0", true, 0 },
+		{ "4.9", true, 4900 }, { "+1.25", true, 1250 }, { "-12.3456", true, -12345 },
+		{ "1001.3", true, 1001300 }, { "1000000", true, 1000000000 },
+		{ "1000000.001", false, 0 }, { "", false, 0 }, { "-", false, 0 }, { ".5", false, 0 },
+		{ "5.", false, 0 }, { "5,0", false, 0 }, { "nan", false, 0 }, { "inf", false, 0 },
+		{ "1e3", false, 0 }, { " 5", false, 0 }, { "5 ", false, 0 }, { "0x5", false, 0 },
+		{ "99999999999999999999", false, 0 }, { "--5", false, 0 }, { "+-5", false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int32_t milli = 77;
+
+		assert_int_equal(score_parse(rows[i].text, strlen(rows[i].text), &milli), rows[i].good);
+		assert_int_equal(milli, rows[i].good ? rows[i].milli : 77);
+	}
+}
+
+static void scores_are_written_as_spamassassin_does(void **state)
+{
+	static const struct {
+		int32_t milli;
+		int decimals;
+		const char *text;
+	} rows[] = {
+		{ 5000, 1, "5.0" }, { 4960, 1, "5.0" }, { -40, 1, "0.0" }, { -50, 1, "-0.1" },
+		{ 1001300, 1, "1001.3" }, { 7250, 2, "7.25" }, { 7250, 0, "7.25" }, { 7000, 0, "7.0" },
+		{ 125, 0, "0.125" }, { -1500, 3, "-1.500" }, { INT32_MIN + 1, 3, "-2147483.647" },
+	};
+	char text[SCORE_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_string_equal(score_format(rows[i].milli, rows[i].decimals, text), rows[i].text);
+}
+
+static void cursor_reads_what_matches(void **state)
+{
+	struct cursor cursor = cursor_over("Spam: 12x\r\nnext\nrest", 20), line, span;
+	uint64_t number;
+
+	(void)state;
+	assert_false(cursor_literal(&cursor, "spam"));
+	assert_true(cursor_literal_nocase(&cursor, "spam"));
+	assert_true(cursor_byte(&cursor, ':') && cursor_blanks(&cursor));
+	assert_false(cursor_number(&cursor, 11, &number));
+	assert_true(cursor_number(&cursor, 12, &number));
+	assert_int_equal(number, 12);
+	assert_true(cursor_line(&cursor, &line));
+	assert_int_equal(cursor_left(&line), 1);
+	assert_true(cursor_line(&cursor, &line));
+	assert_true(cursor_until(&line, 'x', &span));
+	assert_int_equal(cursor_left(&span), 2);
+	assert_false(cursor_line(&cursor, &line));
+	assert_true(cursor_literal(&cursor, "rest") && cursor_at_end(&cursor));
+	assert_false(cursor_number(&cursor, UINT64_MAX, &number));
+}
+
+static void deadlines_only_shrink(void **state)
+{
+	struct deadline past = deadline_after_ms(-5), later = deadline_after_ms(60000);
+
+	(void)state;
+	assert_true(deadline_passed(past));
+	assert_int_equal(deadline_ms_left(past), 0);
+	assert_false(deadline_passed(later));
+	assert_in_range(deadline_ms_left(later), 50000, 60000);
+	assert_int_equal(deadline_sooner(past, later).at_us, past.at_us);
+	assert_int_equal(deadline_ms_left(deadline_never()), INT32_MAX);
+	assert_true(deadline_timespec(deadline_never()).tv_sec > 0);
+}
+
+typedef bool encoder(struct buf *, const char *, size_t);
+
+static void check_encoder(encoder *encode, const char *in, size_t length, const char *expected)
+{
+	struct buf out;
+
+	buf_init(&out, 10000);
+	assert_true(encode(&out, in, length));
+	assert_string_equal(buf_text(&out), expected);
+	buf_free(&out);
+}
+
+static void untrusted_text_is_encoded(void **state)
+{
+	(void)state;
+	check_encoder(encode_header, "a\r\n\tb \x1b[1m\xc3\xa9\0z", 14, "a b ?[1m???z");
+	check_encoder(encode_header, " lead", 5, " lead");
+	check_encoder(encode_log, "plain@example.com", 17, "plain@example.com");
+	check_encoder(encode_log, "", 0, "\"\"");
+	check_encoder(encode_log, "a b\n\"\\", 6, "\"a b\\x0a\\\"\\\\\"");
+	check_encoder(encode_log, "a=b", 3, "\"a=b\"");
+	check_encoder(encode_utf8, "\xc3\xa9\xff\0\xed\xa0\x80", 7,
+		"\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+	check_encoder(encode_terminal, "\x1b]0;x\a\xc3\xa9\xc2\x9b\xe2\x80\xae", 13,
+		"\\x1b]0;x\\x07\xc3\xa9\\u{9b}\\u{202e}");
+	check_encoder(encode_terminal, "\xc0\x80\r\n", 4, "\\xc0\\x80\\x0d\\x0a");
+}
+
+static void long_log_values_are_cut(void **state)
+{
+	char text[2000];
+	struct buf out;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	buf_init(&out, 10000);
+	assert_true(encode_log(&out, text, sizeof(text)));
+	assert_true(out.length <= LIMIT_LOG_VALUE);
+	assert_memory_equal(out.data + out.length - 4, "...\"", 4);
+	buf_free(&out);
+}
+
+static void digest_is_sha256(void **state)
+{
+	unsigned char bytes[DIGEST_SIZE];
+	char text[DIGEST_TEXT_SIZE];
+	struct digest *digest = digest_new();
+
+	(void)state;
+	assert_true(digest_add(digest, "a", 1) && digest_add(digest, "bc", 2));
+	assert_true(digest_finish(digest, bytes));
+	assert_string_equal(digest_text(bytes, text), /* FIPS 180-4, example "abc" */
+		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	digest_free(&digest);
+	assert_null(digest);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(buffer_keeps_its_maximum),
+		cmocka_unit_test(buffer_writes_crlf),
+		cmocka_unit_test(scores_are_thousandths),
+		cmocka_unit_test(scores_are_written_as_spamassassin_does),
+		cmocka_unit_test(cursor_reads_what_matches),
+		cmocka_unit_test(deadlines_only_shrink),
+		cmocka_unit_test(untrusted_text_is_encoded),
+		cmocka_unit_test(long_log_values_are_cut),
+		cmocka_unit_test(digest_is_sha256),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The mail room: header lists, envelopes, message bodies in memory and in a file, verdicts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "mail/envelope.h"
+#include "mail/headers.h"
+#include "mail/message.h"
+#include "mail/verdict.h"
+
+static void headers_keep_order_and_text(void **state)
+{
+	struct header_list list;
+	struct buf out;
+
+	(void)state;
+	headers_init(&list, 10000);
+	assert_true(headers_add(&list, "Subject", " one\n\ttwo"));
+	assert_true(headers_add(&list, "X-Spam-Flag", " YES"));
+	assert_true(headers_add(&list, "x-spam-FLAG", "no"));
+	assert_int_equal(headers_find(&list, "x-spam-flag", 0), 1);
+	assert_int_equal(headers_find(&list, "x-spam-flag", 2), 2);
+	assert_int_equal(headers_find(&list, "Subject-X", 0), 3); /* trap 5 */
+	assert_int_equal(headers_instance(&list, 2), 2);
+	buf_init(&out, 1000);
+	assert_true(header_render(&out, headers_name(&list, 0), headers_value(&list, 0)));
+	assert_string_equal(buf_text(&out), "Subject: one\r\n\ttwo\r\n");
+	buf_free(&out);
+	headers_free(&list);
+}
+
+static void headers_have_a_maximum(void **state)
+{
+	struct header_list list;
+
+	(void)state;
+	headers_init(&list, 12);
+	assert_true(headers_add(&list, "A", "b"));
+	assert_false(headers_add(&list, "Subject", " longer than there is room"));
+	assert_int_equal(list.count, 1);
+	headers_free(&list);
+}
+
+static void reserved_names_are_known_in_any_spelling(void **state)
+{
+	static const char *const reserved[] = { "X-Spam", "x-spam-status", "X-SPAM-Flag ", "X-Rspamd-Queue",
+		" X-Spam-Level", "X-Spamd-Result" };
+	static const char *const free_names[] = { "X-Spa", "Subject", "XX-Spam-Flag", "X-Mailer", "" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		assert_true(header_is_reserved(reserved[i]));
+	for (size_t i = 0; i < sizeof(free_names) / sizeof(free_names[0]); i++)
+		assert_false(header_is_reserved(free_names[i]));
+}
+
+static void addresses_lose_their_brackets(void **state)
+{
+	struct envelope envelope = { 0 };
+	char *mail[] = { (char *)"<a@example.org>", (char *)"SIZE=9", (char *)"SMTPUTF8", NULL };
+	char *null_sender[] = { (char *)"<>", NULL };
+	char *bare[] = { (char *)"", NULL };
+
+	(void)state;
+	assert_true(envelope_set_sender(&envelope, mail));
+	assert_string_equal(envelope.sender, "a@example.org");
+	assert_true(envelope.utf8);
+	assert_false(envelope.eight_bit);
+	assert_true(envelope_set_sender(&envelope, null_sender));
+	assert_string_equal(envelope.sender, "");
+	assert_true(envelope_set_sender(&envelope, bare));
+	assert_string_equal(envelope.sender, "");
+	assert_true(envelope_add_recipient(&envelope, "<B@Example.org>"));
+	assert_true(envelope_add_recipient(&envelope, "c"));
+	assert_string_equal(envelope.recipients.items[0], "B@Example.org");
+	assert_string_equal(envelope.recipients_raw.items[0], "<B@Example.org>"); /* trap 53 */
+	assert_string_equal(envelope.recipients.items[1], "c");
+	assert_string_equal(envelope_id(&envelope), "-");
+	envelope_free(&envelope);
+}
+
+/* The body as message_peek() gives it, with a small scratch so that a file takes many steps. */
+static void check_body(struct message *message, const char *expected, size_t length)
+{
+	char scratch[7];
+	size_t offset = 0;
+	const void *bytes;
+	long got;
+
+	while ((got = message_peek(message, offset, scratch, sizeof(scratch), &bytes)) > 0) {
+		assert_memory_equal(bytes, expected + offset, (size_t)got);
+		offset += (size_t)got;
+	}
+	assert_int_equal(got, 0);
+	assert_int_equal(offset, length);
+}
+
+static void bodies_are_the_same_in_memory_and_in_a_file(void **state)
+{
+	char text[5000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)(i * 7 % 256);
+	/* Traps 19 and 21: chunks of every size, NUL and CR anywhere; memory limits around them. */
+	for (size_t memory = 0; memory <= 5001; memory += 1667)
+		for (size_t chunk = 1; chunk < 700; chunk += 97) {
+			struct message_limits limits = { SIZE_MAX, memory, "/tmp" };
+			struct message *message = message_new(&limits);
+
+			for (size_t at = 0; at < sizeof(text); at += chunk)
+				assert_int_equal(MESSAGE_MORE,
+					message_add_body(message, text + at,
+						at + chunk > sizeof(text) ? sizeof(text) - at : chunk));
+			message_seal(message);
+			check_body(message, text, sizeof(text));
+			assert_false(message_body_cut(message));
+			message_free(&message);
+			assert_null(message);
+		}
+}
+
+static void bodies_stop_at_what_is_needed(void **state)
+{
+	struct message_limits limits = { 10, 100, "/tmp" };
+	struct message *message = message_new(&limits);
+
+	(void)state;
+	assert_int_equal(message_add_body(message, "0123456789", 10), MESSAGE_MORE);
+	assert_false(message_body_cut(message));
+	assert_int_equal(message_add_body(message, "", 0), MESSAGE_MORE);
+	assert_int_equal(message_add_body(message, "ab", 2), MESSAGE_ENOUGH);
+	assert_true(message_body_cut(message));
+	assert_int_equal(message_size(message), 14);
+	check_body(message, "0123456789", 10);
+	message_free(&message);
+}
+
+static void a_missing_directory_is_an_error(void **state)
+{
+	struct message_limits limits = { SIZE_MAX, 2, "/nonexistent/directory" };
+	struct message *message = message_new(&limits);
+
+	(void)state;
+	assert_int_equal(message_add_body(message, "abc", 3), MESSAGE_FAILED);
+	assert_int_equal(message_add_body(message, "d", 1), MESSAGE_FAILED);
+	assert_non_null(strstr(message_error(message), "/nonexistent/directory"));
+	message_free(&message);
+}
+
+static void verdicts_are_copied_deeply(void **state)
+{
+	struct verdict verdict, copy, moved;
+
+	(void)state;
+	verdict_init(&verdict);
+	verdict.status = VERDICT_SCORED;
+	verdict.version = strdup("SpamAssassin 4.0.1");
+	assert_true(verdict_add_test(&verdict, "GTUBE\r\nX: y", 11, false, 0));
+	assert_true(headers_add(&verdict.extra, "X-Spam-Report", " text"));
+	assert_true(verdict_copy(&copy, &verdict));
+	verdict_free(&verdict);
+	assert_int_equal(verdict.test_count, 0);
+	verdict_move(&moved, &copy);
+	verdict_free(&copy);
+	assert_string_equal(moved.tests[0].name, "GTUBE__X:_y");
+	assert_string_equal(headers_value(&moved.extra, 0), " text");
+	assert_string_equal(verdict_status_name(moved.status), "scored");
+	for (int i = 0; i < LIMIT_TESTS + 10; i++)
+		assert_true(verdict_add_test(&moved, "A", 1, true, 1));
+	assert_int_equal(moved.test_count, LIMIT_TESTS);
+	verdict_free(&moved);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(headers_keep_order_and_text),
+		cmocka_unit_test(headers_have_a_maximum),
+		cmocka_unit_test(reserved_names_are_known_in_any_spelling),
+		cmocka_unit_test(addresses_lose_their_brackets),
+		cmocka_unit_test(bodies_are_the_same_in_memory_and_in_a_file),
+		cmocka_unit_test(bodies_stop_at_what_is_needed),
+		cmocka_unit_test(a_missing_directory_is_an_error),
+		cmocka_unit_test(verdicts_are_copied_deeply),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
