@@ -37,8 +37,9 @@
 /* Rule names kept from one verdict, count, and one name, bytes. */
 #define LIMIT_TESTS 512
 #define LIMIT_TEST_NAME 128
-/* Rule names shown in tests= of the header, count, and in the log, bytes. */
+/* Rule names shown in tests= of the header, count, and all of them in the log, bytes. */
 #define LIMIT_TESTS_SHOWN 64
+#define LIMIT_TESTS_LOGGED 1024
 /* Fields that a scorer may ask to be added to a message, count. */
 #define LIMIT_EXTRA_HEADERS 64
 /* One header field that we add, bytes, folded; and one line of it (RFC 5322 2.1.1: 998). */

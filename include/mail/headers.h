@@ -41,10 +41,19 @@ const char *headers_value(const struct header_list *list, size_t index);
  */
 size_t headers_find(const struct header_list *list, const char *name, size_t from);
 
+/* A field, and which copy of its name it is (1: the first), as smfi_chgheader counts. */
+struct header_instance {
+	size_t index;
+	unsigned instance;
+};
+
 /*
- * Which copy of its name field `index` is, 1 for the first: what smfi_chgheader calls the index.
+ * All fields with a reserved name (see header_is_reserved), from the last to the first: the order
+ * in which they can be deleted on Postfix, which renumbers, and on Sendmail, which does not. The
+ * caller frees *ret_instances. False when out of memory.
  */
-unsigned headers_instance(const struct header_list *list, size_t index);
+bool headers_reserved(const struct header_list *list, struct header_instance **ret_instances,
+	size_t *ret_count);
 
 /*
  * Is this one of the fields that only a filter of ours may add? True for every name that begins

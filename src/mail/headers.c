@@ -71,22 +71,65 @@ size_t headers_find(const struct header_list *list, const char *name, size_t fro
 	return list->count;
 }
 
-unsigned headers_instance(const struct header_list *list, size_t index)
-{
-	unsigned instance = 0;
-
-	for (size_t i = 0; i <= index; i++)
-		if (strcasecmp(headers_name(list, i), headers_name(list, index)) == 0)
-			instance++;
-	return instance;
-}
-
 bool header_is_reserved(const char *name)
 {
 	/* A prefix test is right here: X-Spam-Score or X-Spam-Bar mislead a mail reader as well. */
 	while (*name == ' ' || *name == '\t')
 		name++;
 	return strncasecmp(name, "X-Spam", 6) == 0 || strncasecmp(name, "X-Rspamd", 8) == 0;
+}
+
+struct named {
+	const char *name;
+	size_t index;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct named *left = a, *right = b;
+	int order = strcasecmp(left->name, right->name);
+
+	if (order != 0)
+		return order;
+	return left->index < right->index ? -1 : 1;
+}
+
+static int last_first(const void *a, const void *b)
+{
+	const struct header_instance *left = a, *right = b;
+
+	return left->index > right->index ? -1 : 1;
+}
+
+bool headers_reserved(const struct header_list *list, struct header_instance **ret_instances,
+	size_t *ret_count)
+{
+	struct header_instance *instances = NULL;
+	struct named *named;
+	size_t count = 0;
+
+	/* Sorting keeps the cost of thousands of forged copies near linear. */
+	named = calloc(list->count + 1, sizeof(*named));
+	if (named == NULL)
+		return false;
+	for (size_t i = 0; i < list->count; i++)
+		if (header_is_reserved(headers_name(list, i)))
+			named[count++] = (struct named){ headers_name(list, i), i };
+	qsort(named, count, sizeof(*named), by_name);
+	instances = calloc(count + 1, sizeof(*instances));
+	for (size_t i = 0; instances != NULL && i < count; i++) {
+		bool again = i > 0 && strcasecmp(named[i].name, named[i - 1].name) == 0;
+
+		instances[i].index = named[i].index;
+		instances[i].instance = again ? instances[i - 1].instance + 1 : 1;
+	}
+	free(named);
+	if (instances == NULL)
+		return false;
+	qsort(instances, count, sizeof(*instances), last_first);
+	*ret_instances = instances;
+	*ret_count = count;
+	return true;
 }
 
 bool header_render(struct buf *out, const char *name, const char *value)

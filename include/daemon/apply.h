@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Carrying a judgement out: header edits and reply, in one fixed order. Sees libmilter. */
+#ifndef SPAMBRIDGE_DAEMON_APPLY_H
+#define SPAMBRIDGE_DAEMON_APPLY_H
+
+#include <libmilter/mfapi.h>
+
+#include "daemon/judge.h"
+#include "daemon/session.h"
+
+/*
+ * Tell the mail server, and return what the end-of-message callback answers. An edit that the
+ * mail server refuses turns the answer into a deferral, since half an edit may let a forged
+ * field through.
+ */
+sfsistat apply(SMFICTX *context, const struct session *session, struct judgement *judgement);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a collected message to one value that says what is to be done with it.
+ *
+ * judge() renders, asks, and decides, and never touches the mail server; apply() carries the
+ * judgement out and never reconsiders.
+ */
+#ifndef SPAMBRIDGE_DAEMON_JUDGE_H
+#define SPAMBRIDGE_DAEMON_JUDGE_H
+
+#include <stdint.h>
+
+#include "base/deadline.h"
+#include "base/limits.h"
+#include "daemon/session.h"
+#include "mail/headers.h"
+#include "mail/verdict.h"
+#include "policy/decide.h"
+#include "scorer/late.h"
+#include "scorer/scan.h"
+
+struct judgement {
+	struct action action;
+	struct verdict verdict;
+	const char *reason;         /* the log's word: score, trusted, timeout ... */
+	struct policy_fields *policies; /* one a recipient; owned */
+	size_t policy_count;
+	struct header_instance *removals; /* reserved fields, last first; owned */
+	size_t removal_count;
+	struct header_list additions;
+	char reply[LIMIT_REPLY_TEXT + 1];  /* text of a refusal or deferral */
+	int64_t total_us;           /* from end of message to the judgement */
+};
+
+struct judge_input {
+	struct session *session;
+	struct deadline deadline;
+	struct scan_listener listener;
+	struct late_store *late;
+};
+
+/* Fill *ret_judgement, which the caller frees. Always succeeds: what fails is a deferral. */
+void judge(const struct judge_input *input, struct judgement *ret_judgement);
+void judgement_free(struct judgement *judgement);
+
+/* The one line per message; its keys and their order are an interface (spambridge(8)). */
+void judgement_log(const struct judgement *judgement, const struct session *session);
+
+#endif

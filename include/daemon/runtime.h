@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the whole daemon shares: the current pool with its configuration, the late verdicts, the
+ * counters, and how many sessions and messages are under way. Thread-safe.
+ */
+#ifndef SPAMBRIDGE_DAEMON_RUNTIME_H
+#define SPAMBRIDGE_DAEMON_RUNTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/deadline.h"
+#include "base/err.h"
+#include "config/settings.h"
+#include "scorer/late.h"
+#include "scorer/pool.h"
+
+/* Begin with a loaded configuration (a reference is taken). -1 with the reason. */
+int runtime_start(struct settings *settings, struct err *err);
+
+/* Free everything that no session holds any more. */
+void runtime_stop(void);
+
+/* The current pool, a reference of the caller's; its settings are the current configuration. */
+struct pool *runtime_pool(void);
+
+struct late_store *runtime_late(void);
+
+/*
+ * Read the configuration again from the same path. New sessions use it, running ones keep theirs.
+ * -1 with `errors` filled when it is bad; the old one then stays. What cannot change while the
+ * daemon runs (socket, user, control) is said in the log and stays.
+ */
+int runtime_reload(struct strlist *errors);
+
+/* When the current configuration was loaded, wall clock. */
+time_t runtime_loaded_at(void);
+
+/*
+ * Count sessions, and messages between their first word and their answer. runtime_session_begin()
+ * returns false when `max_sessions` are open already.
+ */
+bool runtime_session_begin(const struct settings *settings);
+void runtime_session_end(void);
+void runtime_message_begin(void);
+void runtime_message_end(void);
+
+unsigned runtime_sessions(void);
+unsigned runtime_messages(void);
+
+/* Wait until no message is under way, at most until then. True when none is. */
+bool runtime_wait_idle(struct deadline until);
+
+#endif

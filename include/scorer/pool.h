@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The servers of all scorers: who is healthy, who has a free slot, and who waits for one.
+ *
+ * A server that fails is set aside and probed with growing pauses until it answers again. Slots
+ * (`max_connections`) are given out in the order in which they were asked for. Thread-safe; the
+ * pool keeps its settings snapshot, and is counted because late exchanges outlive a reload.
+ */
+#ifndef SPAMBRIDGE_SCORER_POOL_H
+#define SPAMBRIDGE_SCORER_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/deadline.h"
+#include "base/err.h"
+#include "config/settings.h"
+#include "scorer/address.h"
+
+struct pool;
+struct server; /* one server of the pool; valid as long as the pool */
+
+enum slot_result {
+	SLOT_GRANTED,
+	SLOT_WAITING,      /* not yet; ask again */
+	SLOT_NONE_HEALTHY, /* no server that could be asked is healthy */
+	SLOT_OVERLOADED,   /* the queue cannot be served in time */
+};
+
+/* How an exchange with a server ended, for its health. */
+enum server_outcome {
+	SERVER_ANSWERED,  /* a verdict */
+	SERVER_REFUSED,   /* no connection, or ended before any answer */
+	SERVER_NONSENSE,  /* an answer that is none */
+	SERVER_SILENT,    /* no answer in the time it was given */
+	SERVER_UNKNOWN,   /* given up for reasons of ours */
+};
+
+/* A place in the queue for a slot; plain data of the caller. */
+struct slot_request {
+	struct pool *pool;
+	struct server *granted;   /* given, but not taken yet */
+	struct server **tried;    /* servers not to be given again; owned */
+	size_t tried_count;
+	struct slot_waiter *waiter; /* owned */
+};
+
+/* A pool for the scorers of a snapshot, its threads started. NULL with the reason. */
+struct pool *pool_new(struct settings *settings, struct err *err);
+struct pool *pool_ref(struct pool *pool);
+void pool_free(struct pool **pool);
+
+const struct settings *pool_settings(const struct pool *pool);
+
+/*
+ * Ask for a slot of the first scorer that has a healthy server which is not among the tried ones,
+ * waiting no longer than `until`; `deadline` is what the answer is needed by. On SLOT_WAITING the
+ * place in the queue is kept. Granted servers count as tried from then on.
+ */
+void slot_request_init(struct slot_request *request, struct pool *pool);
+enum slot_result slot_request_wait(struct slot_request *request, struct deadline until,
+	struct deadline deadline, struct server **ret_server);
+void slot_request_free(struct slot_request *request);
+
+/* A free slot at another server of the same scorer at once, for a hedge; NULL when there is none. */
+struct server *slot_request_second(struct slot_request *request, const struct server *first);
+
+/* Give a slot back. `started_us` is when its exchange began. */
+void pool_release(struct pool *pool, struct server *server, enum server_outcome outcome,
+	int64_t started_us, const char *why);
+
+const struct scorer_setting *server_scorer(const struct server *server);
+const struct server_setting *server_setting(const struct server *server);
+
+/* An address to connect to, the next one after each failure. False when none is known. */
+bool server_address(struct pool *pool, struct server *server, struct server_address *ret_address);
+
+/* A look at one server for status and metrics. */
+struct server_view {
+	const char *scorer;   /* borrowed from the pool */
+	const char *server;
+	bool healthy;
+	unsigned busy, slots;
+	unsigned waiting;     /* of its scorer */
+	uint64_t answered, refused, nonsense, silent;
+	int64_t latency_us;   /* smoothed */
+	char last_error[160];
+	int64_t last_error_s; /* wall clock, 0: never */
+};
+
+/* Views of up to `room` servers; returns how many there are. */
+size_t pool_view(struct pool *pool, struct server_view *views, size_t room);
+
+#endif

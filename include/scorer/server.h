@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One server of the pool: its slots, its health, and what it did so far. Pure state; the pool's
+ * lock guards it.
+ */
+#ifndef SPAMBRIDGE_SCORER_SERVER_H
+#define SPAMBRIDGE_SCORER_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/deadline.h"
+#include "scorer/pool.h"
+
+/* Pauses between probes of a server that was set aside, milliseconds: doubled from first to last. */
+#define PROBE_PAUSE_FIRST_MS 20
+#define PROBE_PAUSE_LAST_MS  400
+
+/* Nonsense in a row that sets a server aside: one odd message must not. */
+#define NONSENSE_IN_A_ROW 3
+
+struct server {
+	const struct scorer_setting *scorer; /* borrowed from the settings */
+	const struct server_setting *setting;
+	size_t scorer_index;
+	size_t index;           /* in the pool and in the address book */
+	unsigned address;       /* which of its addresses is used: counts failures */
+	unsigned busy;          /* slots in use */
+	bool healthy;
+	bool probing;
+	unsigned nonsense_in_row;
+	int pause_ms;
+	struct deadline probe_at; /* while not healthy */
+	int64_t last_answer_us;
+	int64_t latency_us;     /* smoothed over about eight answers; 0: none yet */
+	uint64_t answered, refused, nonsense, silent;
+	char last_error[160];
+	int64_t last_error_s;
+};
+
+enum server_change {
+	SERVER_SAME,
+	SERVER_SET_ASIDE,
+	SERVER_RETURNED,
+};
+
+/* Note how an exchange that began at `started_us` ended; `why` may be NULL. */
+enum server_change server_note(struct server *server, enum server_outcome outcome,
+	int64_t started_us, const char *why);
+
+/* Note the answer to a probe (`why` NULL: it was good). */
+enum server_change server_note_probe(struct server *server, const char *why);
+
+bool server_has_free_slot(const struct server *server);
+
+#endif

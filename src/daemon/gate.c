@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The way past libmilter's starving workers and its spinning accept(). */
+#include "daemon/gate.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/socket.h"
+
+/*
+ * A connection is made this often even when nobody asks, milliseconds: a peer that connects and
+ * says nothing holds a worker too, and a session may be stuck behind it.
+ */
+#define REGULAR_MS 1000
+
+/* Connections made at once when many scans begin to wait together. */
+#define BURST 16
+
+/* How long accept() pauses when descriptors or memory have run out, milliseconds. */
+#define EXHAUSTED_PAUSE_MS 50
+
+static struct {
+	const struct listen_setting *listen;
+	pthread_t thread;
+	int wake;
+	atomic_bool stopping;
+} gate = { .wake = -1 };
+
+static void connect_once(void)
+{
+	int fd = socket_connect(gate.listen);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+static void *gate_main(void *unused)
+{
+	struct pollfd set = { .fd = gate.wake, .events = POLLIN };
+
+	(void)unused;
+	while (!atomic_load(&gate.stopping)) {
+		uint64_t asked = 1;
+
+		(void)poll(&set, 1, REGULAR_MS);
+		if (set.revents != 0 && read(gate.wake, &asked, sizeof(asked)) < 0)
+			asked = 1;
+		for (uint64_t i = 0; i < asked && i < BURST; i++)
+			connect_once();
+	}
+	return NULL;
+}
+
+int gate_start(const struct listen_setting *listen, struct err *err)
+{
+	sigset_t all, old;
+	int errnum;
+
+	gate.listen = listen;
+	gate.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	errnum = gate.wake < 0 ? errno : pthread_create(&gate.thread, NULL, gate_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (errnum != 0)
+		return err_set_errno(err, errnum, "cannot start the gate's thread");
+	return 0;
+}
+
+void gate_open(void)
+{
+	const uint64_t one = 1;
+
+	(void)!write(gate.wake, &one, sizeof(one));
+}
+
+void gate_stop(void)
+{
+	atomic_store(&gate.stopping, true);
+	gate_open();
+	pthread_join(gate.thread, NULL);
+}
+
+/*
+ * accept() as libmilter calls it: the program's own definition comes before the C library's in the
+ * order in which the dynamic linker looks names up. Only the pause is added; libmilter treats
+ * EMFILE, ENFILE, ENOMEM and ENOBUFS as "try again", and does so at once. The label keeps clear of
+ * the C library's prototype, whose argument types differ from system to system.
+ */
+int patient_accept(int fd, struct sockaddr *address, socklen_t *length) __asm__("accept");
+
+int patient_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+	const struct timespec pause = { .tv_nsec = EXHAUSTED_PAUSE_MS * 1000000L };
+	int accepted = accept4(fd, address, length, SOCK_CLOEXEC);
+	int errnum = errno;
+
+	if (accepted < 0 && (errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM ||
+				    errnum == ENOBUFS))
+		nanosleep(&pause, NULL);
+	errno = errnum;
+	return accepted;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a collected message to one value that says what is to be done with it. */
+#include "daemon/judge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "policy/lookup.h"
+#include "protocol/template.h"
+#include "protocol/xspam.h"
+
+/* How our tool and version are named where the scorer does not say what it is. */
+#define FALLBACK_ENGINE "spambridge"
+
+static void defer(struct judgement *judgement, const char *why)
+{
+	verdict_free(&judgement->verdict);
+	judgement->verdict.status = VERDICT_ERROR;
+	err_set(&judgement->verdict.err, "%s", why);
+	judgement->action = (struct action){ .kind = ACTION_TEMPFAIL,
+		.required = THRESHOLD_OFF };
+}
+
+/* The thresholds of every recipient; for exempt clients' mail those of `outbound`. */
+static bool look_up_policies(const struct session *session, enum exemption exemption,
+	struct judgement *judgement)
+{
+	const struct strlist *recipients = &session->envelope.recipients;
+
+	judgement->policies = calloc(recipients->count + 1, sizeof(*judgement->policies));
+	if (judgement->policies == NULL)
+		return false;
+	judgement->policy_count = recipients->count;
+	for (size_t i = 0; i < recipients->count; i++)
+		if (exemption == EXEMPT_NOT)
+			policy_lookup(session->settings, recipients->items[i],
+				&judgement->policies[i]);
+		else
+			policy_lookup_outbound(session->settings, session->envelope.sender,
+				&judgement->policies[i]);
+	return true;
+}
+
+static bool may_defer(const struct judgement *judgement)
+{
+	for (size_t i = 0; i < judgement->policy_count; i++)
+		if (judgement->policies[i].on_failure == ON_FAILURE_TEMPFAIL)
+			return true;
+	return false;
+}
+
+/* The user that spamd is told: a fixed one, or that of the only recipient. */
+static const char *spamd_user(const struct session *session, char *scratch, size_t size)
+{
+	const struct strlist *recipients = &session->envelope.recipients;
+	const char *user = session->settings->scorers[0].user, *at;
+
+	if (strcmp(user, "recipient") != 0 && strcmp(user, "domain") != 0)
+		return user;
+	if (recipients->count != 1)
+		return "";
+	at = strrchr(recipients->items[0], '@');
+	if (strcmp(user, "domain") == 0)
+		at = at == NULL ? "" : at + 1;
+	else
+		at = recipients->items[0];
+	snprintf(scratch, size, "%s", at);
+	return scratch;
+}
+
+/* Ask the scorers, or take the verdict of a scan that was late for an earlier attempt. */
+static void ask(const struct judge_input *input, struct judgement *judgement)
+{
+	struct session *session = input->session;
+	char user[LIMIT_ADDRESS + 1];
+	unsigned char identity[DIGEST_SIZE];
+	struct scan_request_options options = { session->settings->max_scan_size,
+		spamd_user(session, user, sizeof(user)), time(NULL),
+		session_keeps_spam_headers(session) };
+	struct scan scan = { .pool = session->pool, .deadline = input->deadline,
+		.listener = input->listener };
+
+	if (input->late != NULL && may_defer(judgement) &&
+		message_identity(&session->envelope, session->message, identity)) {
+		scan.late = input->late;
+		scan.identity = identity;
+		switch (late_store_find(input->late, identity, input->deadline, input->listener,
+			&judgement->verdict)) {
+		case LATE_FOUND:
+			return;
+		case LATE_RUNNING:
+			judgement->verdict.status = VERDICT_TIMEOUT;
+			err_set(&judgement->verdict.err, "still being scanned since an earlier attempt");
+			return;
+		case LATE_NONE:
+			break;
+		}
+	}
+	scan.request = scan_request_new(&session->client, &session->envelope, session->message,
+		&options);
+	if (scan.request == NULL) {
+		judgement->verdict.status = VERDICT_ERROR;
+		err_set(&judgement->verdict.err, "out of memory");
+		return;
+	}
+	verdict_free(&judgement->verdict);
+	scan_run(&scan, &judgement->verdict);
+	scan_request_free(&scan.request);
+}
+
+/* A message that is larger than what may be scanned. False: it is scanned all the same (its head). */
+static bool is_settled_by_size(const struct session *session, struct judgement *judgement)
+{
+	if (message_size(session->message) <= session->settings->max_scan_size)
+		return false;
+	switch (session->settings->oversize) {
+	case OVERSIZE_HEAD:
+		return false;
+	case OVERSIZE_PASS:
+		judgement->reason = "oversize";
+		return true;
+	case OVERSIZE_TEMPFAIL:
+	case OVERSIZE_QUARANTINE:
+		break;
+	}
+	defer(judgement, "the message is larger than max_scan_size");
+	judgement->verdict.status = VERDICT_OVERSIZE;
+	judgement->reason = "oversize";
+	return true;
+}
+
+/* The verdict on a message that is complete, and what follows from it. */
+static void score_and_decide(const struct judge_input *input, struct judgement *judgement)
+{
+	const struct session *session = input->session;
+	enum exemption exemption = session_exemption(session);
+
+	if (!look_up_policies(session, exemption, judgement)) {
+		defer(judgement, "out of memory");
+		return;
+	}
+	if (exemption != EXEMPT_NOT && !session->settings->outbound.scan)
+		judgement->reason = exemption_word(exemption);
+	else if (is_settled_by_size(session, judgement))
+		return;
+	else
+		ask(input, judgement);
+	judgement->action = policy_decide(judgement->policies, judgement->policy_count,
+		&judgement->verdict);
+}
+
+static bool build_headers(const struct session *session, struct judgement *judgement)
+{
+	const struct action *action = &judgement->action;
+	const struct xspam_facts facts = { .spam = action->spam,
+		.required = action->required,
+		.required_off = action->required == THRESHOLD_OFF,
+		.host = session->client.server_name,
+		.engine = FALLBACK_ENGINE,
+		.scanned_bytes = session->settings->max_scan_size,
+		.message_bytes = message_size(session->message) };
+
+	if (action->kind != ACTION_DELIVER)
+		return true;
+	if (!session_keeps_spam_headers(session) &&
+		!headers_reserved(message_headers(session->message), &judgement->removals,
+			&judgement->removal_count))
+		return false;
+	return action->marking == MARK_NOTHING ||
+		xspam_build(&judgement->additions, &judgement->verdict, &facts);
+}
+
+static bool build_reply(const struct session *session, struct judgement *judgement)
+{
+	const struct action *action = &judgement->action;
+	const struct strlist *recipients = &session->envelope.recipients;
+	const struct template_values values = { .score = judgement->verdict.score,
+		.required = action->required,
+		.id = envelope_id(&session->envelope),
+		.queue_id = envelope_id(&session->envelope),
+		.sender = session->envelope.sender,
+		.recipient = recipients->count == 1 ? recipients->items[0] : NULL,
+		.verdict = &judgement->verdict };
+	struct buf text;
+	bool good;
+
+	if (action->kind == ACTION_DELIVER)
+		return true;
+	buf_init(&text, LIMIT_REPLY_TEXT);
+	if (action->kind == ACTION_REJECT)
+		good = template_expand(&text, action->decisive->reject_text, &values);
+	else
+		good = buf_printf(&text, "Cannot be checked for spam now (%s), try again later",
+			judgement->reason);
+	snprintf(judgement->reply, sizeof(judgement->reply), "%s", buf_text(&text));
+	buf_free(&text);
+	return good;
+}
+
+static const char *reason_of(const struct verdict *verdict)
+{
+	if (verdict->status == VERDICT_SCORED)
+		return verdict->late ? "late" : "score";
+	return verdict_status_name(verdict->status);
+}
+
+void judge(const struct judge_input *input, struct judgement *ret_judgement)
+{
+	const struct session *session = input->session;
+	int64_t started_us = clock_now_us();
+
+	*ret_judgement = (struct judgement){ .action = { .kind = ACTION_DELIVER,
+						     .required = THRESHOLD_OFF } };
+	verdict_init(&ret_judgement->verdict);
+	headers_init(&ret_judgement->additions, XSPAM_LIST_SIZE);
+	if (session->message == NULL || session->out_of_memory)
+		defer(ret_judgement, "out of memory");
+	else if (message_error(session->message) != NULL)
+		defer(ret_judgement, message_error(session->message));
+	else
+		score_and_decide(input, ret_judgement);
+	if (ret_judgement->reason == NULL)
+		ret_judgement->reason = reason_of(&ret_judgement->verdict);
+	if (session->message != NULL && !build_headers(session, ret_judgement))
+		defer(ret_judgement, "out of memory");
+	if (!build_reply(session, ret_judgement))
+		ret_judgement->reply[0] = '\0';
+	ret_judgement->total_us = clock_now_us() - started_us;
+}
+
+void judgement_free(struct judgement *judgement)
+{
+	verdict_free(&judgement->verdict);
+	headers_free(&judgement->additions);
+	free(judgement->removals);
+	free(judgement->policies);
+	*judgement = (struct judgement){ 0 };
+}

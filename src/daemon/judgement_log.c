@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The one line per message. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "base/score.h"
+#include "daemon/judge.h"
+
+static void put(struct buf *line, const char *key, const char *value)
+{
+	if (line->length > 0)
+		buf_putc(line, ' ');
+	buf_puts(line, key);
+	buf_putc(line, '=');
+	if (value == NULL || value[0] == '\0')
+		buf_putc(line, '-');
+	else
+		encode_log(line, value, strlen(value));
+}
+
+static void put_number(struct buf *line, const char *key, uint64_t number)
+{
+	buf_printf(line, " %s=%llu", key, (unsigned long long)number);
+}
+
+/* How many recipients, and the first one. */
+static void put_recipients(struct buf *line, const struct strlist *recipients)
+{
+	buf_printf(line, " to=%zu", recipients->count);
+	if (recipients->count == 0)
+		return;
+	buf_putc(line, ',');
+	encode_log(line, recipients->items[0], strlen(recipients->items[0]));
+}
+
+static void put_score(struct buf *line, const char *key, bool known, int32_t milli)
+{
+	char text[SCORE_TEXT_SIZE];
+
+	put(line, key, known ? score_format(milli, 0, text) : NULL);
+}
+
+static void put_required(struct buf *line, const struct judgement *judgement)
+{
+	char text[SCORE_TEXT_SIZE];
+
+	if (judgement->verdict.status != VERDICT_SCORED)
+		put(line, "required", NULL);
+	else if (judgement->action.required == THRESHOLD_OFF)
+		put(line, "required", "off");
+	else
+		put(line, "required", score_format(judgement->action.required, 0, text));
+}
+
+/* Names, separated by commas, as many as fit; names hold only safe characters. */
+static void put_tests(struct buf *line, const struct verdict *verdict)
+{
+	size_t end = line->length + LIMIT_TESTS_LOGGED;
+
+	buf_puts(line, " tests=");
+	if (verdict->test_count == 0)
+		buf_putc(line, '-');
+	for (size_t i = 0; i < verdict->test_count; i++) {
+		if (line->length + strlen(verdict->tests[i].name) + 4 > end) {
+			buf_puts(line, ",...");
+			return;
+		}
+		if (i > 0)
+			buf_putc(line, ',');
+		buf_puts(line, verdict->tests[i].name);
+	}
+}
+
+void judgement_log(const struct judgement *judgement, const struct session *session)
+{
+	const struct verdict *verdict = &judgement->verdict;
+	struct buf line;
+
+	buf_init(&line, LIMIT_LOG_RECORD - 1);
+	put(&line, "id", session->envelope.queue_id);
+	put(&line, "from",
+		session->envelope.has_sender && session->envelope.sender[0] == '\0' ?
+			"<>" :
+			session->envelope.sender);
+	put_recipients(&line, &session->envelope.recipients);
+	put(&line, "client", session->client.address);
+	put_number(&line, "size",
+		session->message == NULL ? 0 : message_size(session->message));
+	put(&line, "scorer", verdict->scorer);
+	put(&line, "server", verdict->server);
+	put_score(&line, "score", verdict->status == VERDICT_SCORED, verdict->score);
+	put_required(&line, judgement);
+	put(&line, "action", action_word(&judgement->action));
+	put(&line, "reason", judgement->reason);
+	put(&line, "quarantine", NULL);
+	put_number(&line, "scan_ms", (uint64_t)(verdict->scan_us / 1000));
+	put_number(&line, "total_ms", (uint64_t)(judgement->total_us / 1000));
+	put_tests(&line, verdict);
+	log_info(NULL, "%s", buf_text(&line));
+	buf_free(&line);
+	if (verdict->err.text[0] != '\0')
+		log_debug(session->envelope.queue_id, "no score: %s", verdict->err.text);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The mail filter as libmilter sees it: callbacks that collect, registration, main loop. */
+#include "daemon/milter.h"
+
+#include <errno.h>
+#include <libmilter/mfapi.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/apply.h"
+#include "daemon/gate.h"
+#include "daemon/judge.h"
+#include "daemon/runtime.h"
+#include "daemon/session.h"
+
+/*
+ * A session on which nothing happens for this long is closed, seconds. The mail server's own idle
+ * times are shorter (Postfix: smtpd_timeout 300 s), so only a lost peer gets here.
+ */
+#define IDLE_SECONDS 7210
+
+static struct {
+	pthread_t thread;
+	atomic_bool ended;
+} loop;
+
+static struct session *session_of(SMFICTX *context)
+{
+	return smfi_getpriv(context);
+}
+
+/* What to answer where no reply was negotiated; libmilter sends nothing for SMFIS_NOREPLY. */
+static sfsistat go_on(bool silent)
+{
+	return silent ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+/* Ask for the macros that we use, so that nobody has to configure them. */
+static void ask_for_macros(SMFICTX *context)
+{
+	static const struct {
+		int stage;
+		const char *names;
+	} lists[] = {
+		{ SMFIM_CONNECT, "j _ {client_addr} {client_name} {daemon_name}" },
+		{ SMFIM_HELO, "{tls_version} {cipher} {cipher_bits}" },
+		{ SMFIM_ENVFROM, "i {auth_type} {auth_authen} {tls_version} {cipher} {cipher_bits}" },
+		{ SMFIM_ENVRCPT, "i" },
+		{ SMFIM_DATA, "i" },
+		{ SMFIM_EOH, "i" },
+		{ SMFIM_EOM, "i" },
+	};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		(void)smfi_setsymlist(context, lists[i].stage, (char *)lists[i].names);
+}
+
+/* The protocol steps that we take from what the mail server offers. */
+static unsigned long choose_steps(unsigned long offered, bool whole_message)
+{
+	unsigned long wanted = SMFIP_HDR_LEADSPC | SMFIP_NOUNKNOWN | SMFIP_NODATA | SMFIP_NOEOH |
+		SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR;
+
+	/* A reply to each body chunk buys the right to stop them; only worth it if we would. */
+	if (whole_message || (offered & SMFIP_SKIP) == 0)
+		wanted |= SMFIP_NR_BODY;
+	else
+		wanted |= SMFIP_SKIP;
+	return offered & wanted;
+}
+
+static void note_abilities(struct session *session, unsigned long actions, unsigned long steps)
+{
+	session->can = (struct session_abilities){
+		.add_headers = (actions & SMFIF_ADDHDRS) != 0,
+		.change_headers = (actions & SMFIF_CHGHDRS) != 0,
+		.leading_space = (steps & SMFIP_HDR_LEADSPC) != 0,
+		.skip = (steps & SMFIP_SKIP) != 0,
+		.silent_headers = (steps & SMFIP_NR_HDR) != 0,
+		.silent_body = (steps & SMFIP_NR_BODY) != 0,
+		.silent_rest = (steps & SMFIP_NR_CONN) != 0,
+	};
+}
+
+/* Begin a session with the current configuration; NULL when there is no room or memory. */
+static struct session *begin_session(SMFICTX *context)
+{
+	struct pool *pool = runtime_pool();
+	struct session *session;
+
+	if (!runtime_session_begin(pool_settings(pool))) {
+		log_warn(NULL, "max_sessions = %u are open: a connection is put off",
+			pool_settings(pool)->max_sessions);
+		pool_free(&pool);
+		return NULL;
+	}
+	session = session_new(pool);
+	if (session == NULL) {
+		pool_free(&pool);
+		runtime_session_end();
+		return NULL;
+	}
+	(void)smfi_setpriv(context, session);
+	return session;
+}
+
+static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
+	unsigned long unused2, unsigned long unused3, unsigned long *ret_actions,
+	unsigned long *ret_steps, unsigned long *ret_unused2, unsigned long *ret_unused3)
+{
+	struct session *session = session_of(context);
+
+	(void)unused2;
+	(void)unused3;
+	*ret_unused2 = *ret_unused3 = 0;
+	if ((actions & SMFIF_ADDHDRS) == 0) {
+		log_err(NULL, "the mail server lets no filter add headers: cannot serve it");
+		return SMFIS_REJECT;
+	}
+	*ret_actions = actions & (SMFIF_ADDHDRS | SMFIF_CHGHDRS);
+	if (session == NULL)
+		session = begin_session(context);
+	if (session == NULL) {
+		/* No room: every step is answered, and the first one puts the client off. */
+		*ret_steps = steps & SMFIP_NOUNKNOWN;
+		return SMFIS_CONTINUE;
+	}
+	*ret_steps = choose_steps(steps, settings_need_whole_message(session->settings));
+	note_abilities(session, *ret_actions, *ret_steps);
+	if ((actions & SMFIF_SETSYMLIST) != 0) {
+		*ret_actions |= SMFIF_SETSYMLIST;
+		ask_for_macros(context);
+	}
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat on_connect(SMFICTX *context, char *host, _SOCK_ADDR *address)
+{
+	struct session *session = session_of(context);
+
+	if (session == NULL)
+		return SMFIS_TEMPFAIL;
+	session_connect(session, host, address);
+	return go_on(session->can.silent_rest);
+}
+
+static sfsistat on_helo(SMFICTX *context, char *name)
+{
+	struct session *session = session_of(context);
+
+	if (session == NULL)
+		return SMFIS_TEMPFAIL;
+	if (!fact_set(&session->client.helo, name))
+		session->out_of_memory = true;
+	return go_on(session->can.silent_rest);
+}
+
+/* A macro that tells a fact; it dies with the callback. */
+static void take_macro(SMFICTX *context, struct session *session, const char *name, char **field)
+{
+	if (!fact_set(field, smfi_getsymval(context, (char *)name)))
+		session->out_of_memory = true;
+}
+
+static sfsistat on_mail(SMFICTX *context, char **argv)
+{
+	struct session *session = session_of(context);
+
+	if (session == NULL)
+		return SMFIS_TEMPFAIL;
+	/* Asked for before the body comes: they decide how much of it is needed. */
+	session_reset(session);
+	take_macro(context, session, "{auth_authen}", &session->envelope.auth_login);
+	take_macro(context, session, "{auth_type}", &session->envelope.auth_type);
+	session_begin(session, argv);
+	return go_on(session->can.silent_rest);
+}
+
+static sfsistat on_rcpt(SMFICTX *context, char **argv)
+{
+	struct session *session = session_of(context);
+
+	if (session == NULL)
+		return SMFIS_TEMPFAIL;
+	if (!envelope_add_recipient(&session->envelope, argv[0]))
+		session->out_of_memory = true;
+	return go_on(session->can.silent_rest);
+}
+
+static sfsistat on_header(SMFICTX *context, char *name, char *value)
+{
+	struct session *session = session_of(context);
+
+	if (session == NULL)
+		return SMFIS_TEMPFAIL;
+	if (session->can.leading_space) {
+		session_header(session, name, value);
+	} else {
+		/* The mail server has eaten one blank after the colon: most likely there was one. */
+		struct buf with_blank;
+
+		buf_init(&with_blank, LIMIT_HEADER_BYTES);
+		if (buf_putc(&with_blank, ' ') && buf_puts(&with_blank, value))
+			session_header(session, name, buf_text(&with_blank));
+		else
+			session->out_of_memory = true;
+		buf_free(&with_blank);
+	}
+	return go_on(session->can.silent_headers);
+}
+
+static sfsistat on_body(SMFICTX *context, unsigned char *bytes, size_t length)
+{
+	struct session *session = session_of(context);
+
+	if (session == NULL)
+		return SMFIS_TEMPFAIL;
+	if (session_body(session, bytes, length) && session->can.skip)
+		return SMFIS_SKIP;
+	return go_on(session->can.silent_body);
+}
+
+/* Macros of all stages are still readable at the end of the message. */
+static void take_macros(SMFICTX *context, struct session *session)
+{
+	struct client *client = &session->client;
+
+	take_macro(context, session, "i", &session->envelope.queue_id);
+	take_macro(context, session, "j", &client->server_name);
+	take_macro(context, session, "{daemon_name}", &client->daemon_name);
+	take_macro(context, session, "{tls_version}", &client->tls_version);
+	take_macro(context, session, "{cipher}", &client->tls_cipher);
+	take_macro(context, session, "{cipher_bits}", &client->tls_bits);
+}
+
+/* A scan waits: free the sessions that are stuck behind us, and tell the mail server we are alive. */
+static void on_waiting(void *context, bool first)
+{
+	gate_open();
+	if (!first)
+		(void)smfi_progress(context);
+}
+
+static sfsistat on_eom(SMFICTX *context)
+{
+	struct session *session = session_of(context);
+	struct judge_input input;
+	struct judgement judgement;
+	sfsistat answer;
+
+	if (session == NULL)
+		return SMFIS_TEMPFAIL;
+	input = (struct judge_input){ .session = session,
+		.deadline = deadline_after_ms(session->settings->deadline_ms),
+		.listener = { on_waiting, context },
+		.late = runtime_late() };
+	take_macros(context, session);
+	session_end(session);
+	judge(&input, &judgement);
+	answer = apply(context, session, &judgement);
+	judgement_log(&judgement, session);
+	judgement_free(&judgement);
+	session_reset(session);
+	return answer;
+}
+
+static sfsistat on_abort(SMFICTX *context)
+{
+	struct session *session = session_of(context);
+
+	if (session != NULL)
+		session_reset(session);
+	return SMFIS_CONTINUE;
+}
+
+/* May come alone (port probes), and twice. */
+static sfsistat on_close(SMFICTX *context)
+{
+	struct session *session = session_of(context);
+
+	if (session == NULL)
+		return SMFIS_CONTINUE;
+	(void)smfi_setpriv(context, NULL);
+	session_free(&session);
+	runtime_session_end();
+	return SMFIS_CONTINUE;
+}
+
+int milter_open(const struct settings *settings, struct err *err)
+{
+	struct smfiDesc description = {
+		.xxfi_name = (char *)"spambridge",
+		.xxfi_version = SMFI_VERSION,
+		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_SETSYMLIST,
+		.xxfi_connect = on_connect,
+		.xxfi_helo = on_helo,
+		.xxfi_envfrom = on_mail,
+		.xxfi_envrcpt = on_rcpt,
+		.xxfi_header = on_header,
+		.xxfi_body = on_body,
+		.xxfi_eom = on_eom,
+		.xxfi_abort = on_abort,
+		.xxfi_close = on_close,
+		.xxfi_negotiate = on_negotiate,
+	};
+
+	if (smfi_register(description) != MI_SUCCESS)
+		return err_set(err, "libmilter refuses the registration (out of memory?)");
+	if (smfi_setconn(settings->listen.text) != MI_SUCCESS)
+		return err_set(err, "listen = \"%s\": libmilter does not take it", settings->listen.text);
+	(void)smfi_settimeout(IDLE_SECONDS);
+	errno = 0;
+	if (smfi_opensocket(false) != MI_SUCCESS)
+		return err_set_errno(err, errno, "cannot listen on %s", settings->listen.text);
+	return 0;
+}
+
+static void *loop_main(void *unused)
+{
+	(void)unused;
+	if (smfi_main() != MI_SUCCESS)
+		log_err(NULL, "libmilter's main loop failed");
+	atomic_store(&loop.ended, true);
+	return NULL;
+}
+
+int milter_start(struct err *err)
+{
+	int errnum = pthread_create(&loop.thread, NULL, loop_main, NULL);
+
+	return errnum == 0 ? 0 : err_set_errno(err, errnum, "cannot start the main loop");
+}
+
+bool milter_ended(void)
+{
+	return atomic_load(&loop.ended);
+}
+
+void milter_stop(int timeout_ms)
+{
+	struct deadline deadline = deadline_after_ms(timeout_ms);
+	struct timespec pause = { .tv_nsec = 5000000 };
+
+	(void)smfi_stop();
+	/* The listener looks for the stop only after a connection or five seconds. */
+	while (!milter_ended() && !deadline_passed(deadline)) {
+		gate_open();
+		nanosleep(&pause, NULL);
+	}
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The process itself: user, descriptor limit, core dumps, service manager. */
+#include "daemon/process.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/deadline.h"
+#include "config.h"
+
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+/* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
+#define DESCRIPTORS_BESIDES 64
+
+int process_raise_descriptors(const struct settings *settings, struct err *err)
+{
+	rlim_t needed = settings->max_sessions + DESCRIPTORS_BESIDES;
+	struct rlimit limit;
+
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		needed += (rlim_t)settings->scorers[i].server_count *
+			settings->scorers[i].max_connections;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return err_set_errno(err, errno, "cannot read the limit of open files");
+	if (limit.rlim_max < needed)
+		return err_set(err,
+			"max_sessions = %u needs %llu open files, but the hard limit is %llu: raise it "
+			"(LimitNOFILE= in the unit, ulimit -Hn) or lower max_sessions",
+			settings->max_sessions, (unsigned long long)needed,
+			(unsigned long long)limit.rlim_max);
+	/* Room above what is needed costs nothing; files of large bodies come on top. */
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			return err_set_errno(err, errno, "cannot raise the limit of open files");
+	}
+	return 0;
+}
+
+static int become(const struct passwd *user, struct err *err)
+{
+	if (initgroups(user->pw_name, user->pw_gid) != 0)
+		return err_set_errno(err, errno, "cannot take the groups of user %s", user->pw_name);
+	if (setresgid(user->pw_gid, user->pw_gid, user->pw_gid) != 0 ||
+		setresuid(user->pw_uid, user->pw_uid, user->pw_uid) != 0)
+		return err_set_errno(err, errno, "cannot become user %s", user->pw_name);
+	/* No way back, or the drop was none. */
+	if (setuid(0) == 0 || getuid() == 0 || geteuid() == 0)
+		return err_set(err, "user %s still has root's rights", user->pw_name);
+	return 0;
+}
+
+int process_drop_privileges(const struct settings *settings, struct err *err)
+{
+	const struct passwd *user;
+
+#ifndef __SANITIZE_ADDRESS__ /* whose leak check must be able to trace us */
+	/* A core would hold mail and scorer passwords. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (geteuid() != 0)
+		return 0;
+	user = getpwnam(settings->user);
+	if (user == NULL)
+		return err_set(err, "user = \"%s\": there is no such user; create it with "
+				    "'adduser --system --group %s' or name another one",
+			settings->user, settings->user);
+	if (user->pw_uid == 0)
+		return err_set(err, "user = \"%s\": spambridge does not run as root; name an "
+				    "unprivileged user", settings->user);
+	return become(user, err);
+}
+
+#ifdef HAVE_SYSTEMD
+void process_notify_ready(void)
+{
+	(void)sd_notify(0, "READY=1\nSTATUS=Filtering mail");
+}
+
+void process_notify_reloading(void)
+{
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_now_us());
+}
+
+void process_notify_stopping(void)
+{
+	(void)sd_notify(0, "STOPPING=1\nSTATUS=Answering the last messages");
+}
+
+void process_notify_watchdog(void)
+{
+	(void)sd_notify(0, "WATCHDOG=1");
+}
+
+long process_watchdog_ms(void)
+{
+	uint64_t period_us = 0;
+
+	if (sd_watchdog_enabled(0, &period_us) <= 0)
+		return 0;
+	return (long)(period_us / 2000);
+}
+#else
+void process_notify_ready(void)
+{
+}
+
+void process_notify_reloading(void)
+{
+}
+
+void process_notify_stopping(void)
+{
+}
+
+void process_notify_watchdog(void)
+{
+}
+
+long process_watchdog_ms(void)
+{
+	return 0;
+}
+#endif

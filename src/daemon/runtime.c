@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the whole daemon shares. */
+#include "daemon/runtime.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t idle;
+	struct pool *pool;
+	struct late_store *late;
+	time_t loaded_at;
+	unsigned sessions, messages;
+} state = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Late verdicts are of use only to who defers mail for want of one; the store itself is cheap. */
+static void set_late_limits(const struct settings *settings)
+{
+	late_store_limits(state.late, settings->late_verdicts_ms, settings->late_verdict_limit);
+}
+
+int runtime_start(struct settings *settings, struct err *err)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&state.idle, &attributes);
+	pthread_condattr_destroy(&attributes);
+	state.late = late_store_new(err);
+	if (state.late == NULL)
+		return -1;
+	set_late_limits(settings);
+	state.pool = pool_new(settings, err);
+	state.loaded_at = time(NULL);
+	return state.pool == NULL ? -1 : 0;
+}
+
+void runtime_stop(void)
+{
+	late_store_free(&state.late);
+	pool_free(&state.pool);
+}
+
+struct pool *runtime_pool(void)
+{
+	struct pool *pool;
+
+	pthread_mutex_lock(&state.lock);
+	pool = pool_ref(state.pool);
+	pthread_mutex_unlock(&state.lock);
+	return pool;
+}
+
+struct late_store *runtime_late(void)
+{
+	return state.late;
+}
+
+time_t runtime_loaded_at(void)
+{
+	time_t at;
+
+	pthread_mutex_lock(&state.lock);
+	at = state.loaded_at;
+	pthread_mutex_unlock(&state.lock);
+	return at;
+}
+
+/* Say what a reload cannot change. */
+static void warn_fixed(const struct settings *before, const struct settings *after)
+{
+	if (strcmp(before->listen.text, after->listen.text) != 0)
+		log_warn(NULL, "reload: listen stays %s until a restart", before->listen.text);
+	if (strcmp(before->user, after->user) != 0)
+		log_warn(NULL, "reload: user stays %s until a restart", before->user);
+	if (strcmp(before->control, after->control) != 0)
+		log_warn(NULL, "reload: control stays %s until a restart", before->control);
+}
+
+int runtime_reload(struct strlist *errors)
+{
+	struct pool *before = runtime_pool(), *after, *current;
+	struct settings *settings = settings_load(pool_settings(before)->path, errors);
+	struct err err = ERR_INIT;
+
+	if (settings == NULL) {
+		pool_free(&before);
+		return -1;
+	}
+	warn_fixed(pool_settings(before), settings);
+	after = pool_new(settings, &err);
+	if (after == NULL) {
+		(void)strlist_add(errors, err.text);
+	} else {
+		log_set_level(settings->log_level);
+		set_late_limits(settings);
+		pthread_mutex_lock(&state.lock);
+		current = state.pool;
+		state.pool = after;
+		state.loaded_at = time(NULL);
+		pthread_mutex_unlock(&state.lock);
+		pool_free(&current);
+	}
+	settings_free(&settings);
+	pool_free(&before);
+	return after == NULL ? -1 : 0;
+}
+
+bool runtime_session_begin(const struct settings *settings)
+{
+	bool room;
+
+	pthread_mutex_lock(&state.lock);
+	room = state.sessions < settings->max_sessions;
+	state.sessions += room;
+	pthread_mutex_unlock(&state.lock);
+	return room;
+}
+
+void runtime_session_end(void)
+{
+	pthread_mutex_lock(&state.lock);
+	state.sessions--;
+	pthread_mutex_unlock(&state.lock);
+}
+
+void runtime_message_begin(void)
+{
+	pthread_mutex_lock(&state.lock);
+	state.messages++;
+	pthread_mutex_unlock(&state.lock);
+}
+
+void runtime_message_end(void)
+{
+	pthread_mutex_lock(&state.lock);
+	if (--state.messages == 0)
+		pthread_cond_broadcast(&state.idle);
+	pthread_mutex_unlock(&state.lock);
+}
+
+unsigned runtime_sessions(void)
+{
+	unsigned sessions;
+
+	pthread_mutex_lock(&state.lock);
+	sessions = state.sessions;
+	pthread_mutex_unlock(&state.lock);
+	return sessions;
+}
+
+unsigned runtime_messages(void)
+{
+	unsigned messages;
+
+	pthread_mutex_lock(&state.lock);
+	messages = state.messages;
+	pthread_mutex_unlock(&state.lock);
+	return messages;
+}
+
+bool runtime_wait_idle(struct deadline until)
+{
+	struct timespec moment = deadline_timespec(until);
+	bool idle;
+
+	pthread_mutex_lock(&state.lock);
+	while (state.messages > 0 &&
+		pthread_cond_timedwait(&state.idle, &state.lock, &moment) == 0)
+		;
+	idle = state.messages == 0;
+	pthread_mutex_unlock(&state.lock);
+	return idle;
+}

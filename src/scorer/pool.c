@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The servers of all scorers: who is healthy, who has a free slot, and who waits for one. */
+#include "scorer/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "scorer/keeper.h"
+#include "scorer/server.h"
+
+/* A place in the queue of one scorer; lives as long as its request waits. */
+struct slot_waiter {
+	TAILQ_ENTRY(slot_waiter) link;
+	struct slot_request *request;
+	size_t scorer;
+	bool queued;
+	bool reconsider; /* a server of the scorer was set aside: is there still one for us? */
+	pthread_cond_t changed;
+};
+
+TAILQ_HEAD(slot_queue, slot_waiter);
+
+/* What one scorer's servers share. */
+struct scorer_queue {
+	struct slot_queue waiters;
+	size_t waiting;
+};
+
+struct pool {
+	atomic_uint owners;
+	struct settings *settings;
+	pthread_mutex_t lock;
+	struct server *servers;
+	size_t server_count;
+	struct scorer_queue *queues; /* one a scorer */
+	struct address_book *book;
+	struct keeper *keeper;
+};
+
+static bool was_tried(const struct slot_request *request, const struct server *server)
+{
+	for (size_t i = 0; i < request->tried_count; i++)
+		if (request->tried[i] == server)
+			return true;
+	return false;
+}
+
+static bool may_ask(const struct slot_request *request, const struct server *server, size_t scorer)
+{
+	return server->scorer_index == scorer && server->healthy && !was_tried(request, server);
+}
+
+/* The least busy server with a free slot that the request may ask; NULL when there is none. */
+static struct server *least_busy(struct pool *pool, const struct slot_request *request,
+	size_t scorer)
+{
+	struct server *best = NULL;
+
+	for (size_t i = 0; i < pool->server_count; i++) {
+		struct server *server = &pool->servers[i];
+
+		if (!may_ask(request, server, scorer) || !server_has_free_slot(server))
+			continue;
+		if (best == NULL || server->busy < best->busy ||
+			(server->busy == best->busy && server->answered < best->answered))
+			best = server;
+	}
+	return best;
+}
+
+/* The first scorer with a server that the request may ask, free or not; -1 when there is none. */
+static long first_scorer(struct pool *pool, const struct slot_request *request)
+{
+	for (size_t scorer = 0; scorer < pool->settings->scorer_count; scorer++)
+		for (size_t i = 0; i < pool->server_count; i++)
+			if (may_ask(request, &pool->servers[i], scorer))
+				return (long)scorer;
+	return -1;
+}
+
+static void take_slot(struct slot_request *request, struct server *server)
+{
+	server->busy++;
+	request->granted = server;
+	request->tried[request->tried_count++] = server;
+}
+
+static void enqueue(struct pool *pool, struct slot_waiter *waiter)
+{
+	struct scorer_queue *queue = &pool->queues[waiter->scorer];
+
+	TAILQ_INSERT_TAIL(&queue->waiters, waiter, link);
+	queue->waiting++;
+	waiter->queued = true;
+	waiter->reconsider = false;
+}
+
+static void dequeue(struct pool *pool, struct slot_waiter *waiter)
+{
+	struct scorer_queue *queue = &pool->queues[waiter->scorer];
+
+	if (!waiter->queued)
+		return;
+	TAILQ_REMOVE(&queue->waiters, waiter, link);
+	queue->waiting--;
+	waiter->queued = false;
+}
+
+/* Give free slots to who waits longest for one that it can use. */
+static void grant_slots(struct pool *pool, size_t scorer)
+{
+	struct slot_waiter *waiter = TAILQ_FIRST(&pool->queues[scorer].waiters);
+
+	while (waiter != NULL) {
+		struct slot_waiter *next = TAILQ_NEXT(waiter, link);
+		struct server *server = least_busy(pool, waiter->request, scorer);
+
+		if (server != NULL) {
+			dequeue(pool, waiter);
+			take_slot(waiter->request, server);
+			pthread_cond_signal(&waiter->changed);
+		} else if (waiter->request->tried_count == 0) {
+			return; /* who may ask any server got none: nobody gets one */
+		}
+		waiter = next;
+	}
+}
+
+static void reconsider_all(struct pool *pool, size_t scorer)
+{
+	struct slot_waiter *waiter;
+
+	TAILQ_FOREACH(waiter, &pool->queues[scorer].waiters, link) {
+		waiter->reconsider = true;
+		pthread_cond_signal(&waiter->changed);
+	}
+}
+
+/*
+ * Can a request that joins the queue now be served in time? Judged by what answers took lately;
+ * before the first answer everybody may hope.
+ */
+static bool served_in_time(struct pool *pool, size_t scorer, struct deadline deadline)
+{
+	int64_t slots = 0, latency_us = 0;
+
+	for (size_t i = 0; i < pool->server_count; i++) {
+		const struct server *server = &pool->servers[i];
+
+		if (server->scorer_index != scorer || !server->healthy)
+			continue;
+		slots += server->scorer->max_connections;
+		if (server->latency_us > latency_us)
+			latency_us = server->latency_us;
+	}
+	if (slots == 0 || pool->queues[scorer].waiting >= LIMIT_SCAN_QUEUE)
+		return false;
+	return (int64_t)(pool->queues[scorer].waiting / (size_t)slots) * latency_us <=
+		deadline_us_left(deadline);
+}
+
+/* Take a slot at once, or join the queue of the scorer that is to be asked. */
+static enum slot_result ask(struct pool *pool, struct slot_request *request,
+	struct deadline deadline)
+{
+	struct slot_waiter *waiter = request->waiter;
+	long scorer = first_scorer(pool, request);
+	struct server *server;
+
+	if (scorer < 0)
+		return SLOT_NONE_HEALTHY;
+	server = pool->queues[scorer].waiting == 0 || request->tried_count > 0 ?
+		least_busy(pool, request, (size_t)scorer) :
+		NULL;
+	if (server != NULL) {
+		take_slot(request, server);
+		return SLOT_GRANTED;
+	}
+	if (!served_in_time(pool, (size_t)scorer, deadline))
+		return SLOT_OVERLOADED;
+	waiter->scorer = (size_t)scorer;
+	enqueue(pool, waiter);
+	return SLOT_WAITING;
+}
+
+static bool make_waiter(struct slot_request *request)
+{
+	pthread_condattr_t attributes;
+	struct slot_waiter *waiter;
+
+	if (request->waiter != NULL)
+		return true;
+	waiter = calloc(1, sizeof(*waiter));
+	if (waiter == NULL)
+		return false;
+	waiter->request = request;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&waiter->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	request->waiter = waiter;
+	return true;
+}
+
+void slot_request_init(struct slot_request *request, struct pool *pool)
+{
+	*request = (struct slot_request){ .pool = pool };
+}
+
+/* Wait in the queue; called with the pool's lock, the waiter queued. */
+static enum slot_result wait_queued(struct slot_request *request, struct deadline until,
+	struct deadline deadline)
+{
+	struct timespec moment = deadline_timespec(until);
+	struct slot_waiter *waiter = request->waiter;
+	bool timed_out = false;
+
+	while (request->granted == NULL) {
+		if (waiter->reconsider) {
+			enum slot_result result;
+
+			dequeue(request->pool, waiter);
+			result = ask(request->pool, request, deadline);
+			if (result != SLOT_WAITING)
+				return result;
+		}
+		if (timed_out)
+			return SLOT_WAITING;
+		timed_out = pthread_cond_timedwait(&waiter->changed, &request->pool->lock,
+				    &moment) != 0;
+	}
+	return SLOT_GRANTED;
+}
+
+enum slot_result slot_request_wait(struct slot_request *request, struct deadline until,
+	struct deadline deadline, struct server **ret_server)
+{
+	struct pool *pool = request->pool;
+	enum slot_result result = SLOT_WAITING;
+
+	if (request->tried == NULL)
+		request->tried = calloc(pool->server_count, sizeof(struct server *));
+	if (request->tried == NULL || !make_waiter(request))
+		return SLOT_OVERLOADED;
+	pthread_mutex_lock(&pool->lock);
+	if (request->granted == NULL && !request->waiter->queued)
+		result = ask(pool, request, deadline);
+	if (result == SLOT_WAITING)
+		result = wait_queued(request, until, deadline);
+	*ret_server = request->granted;
+	request->granted = NULL;
+	pthread_mutex_unlock(&pool->lock);
+	return result;
+}
+
+struct server *slot_request_second(struct slot_request *request, const struct server *first)
+{
+	struct pool *pool = request->pool;
+	struct server *server = NULL;
+
+	pthread_mutex_lock(&pool->lock);
+	/* A hedge never overtakes a message that nobody has been asked about yet. */
+	if (pool->queues[first->scorer_index].waiting == 0)
+		server = least_busy(pool, request, first->scorer_index);
+	if (server != NULL) {
+		take_slot(request, server);
+		request->granted = NULL;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return server;
+}
+
+void slot_request_free(struct slot_request *request)
+{
+	struct slot_waiter *waiter = request->waiter;
+
+	if (waiter != NULL) {
+		pthread_mutex_lock(&request->pool->lock);
+		dequeue(request->pool, waiter);
+		if (request->granted != NULL) { /* it came when nobody wanted it any more */
+			request->granted->busy--;
+			grant_slots(request->pool, request->granted->scorer_index);
+		}
+		pthread_mutex_unlock(&request->pool->lock);
+		pthread_cond_destroy(&waiter->changed);
+		free(waiter);
+	}
+	free(request->tried);
+	*request = (struct slot_request){ 0 };
+}
+
+/* Act on a change of health; called with the pool's lock. */
+static void follow_change(struct pool *pool, struct server *server, enum server_change change)
+{
+	if (change == SERVER_SET_ASIDE)
+		reconsider_all(pool, server->scorer_index);
+	grant_slots(pool, server->scorer_index);
+}
+
+/* Say it and wake the keeper; called without the lock. */
+static void announce_change(struct pool *pool, const struct server *server,
+	enum server_change change, const char *why)
+{
+	if (change == SERVER_SET_ASIDE)
+		log_warn(NULL, "scorer %s: server %s is set aside until it answers again: %s",
+			server->scorer->name, server->setting->text, why == NULL ? "" : why);
+	if (change == SERVER_RETURNED)
+		log_info(NULL, "scorer %s: server %s answers", server->scorer->name,
+			server->setting->text);
+	if (change != SERVER_SAME)
+		keeper_wake(pool->keeper);
+}
+
+void pool_release(struct pool *pool, struct server *server, enum server_outcome outcome,
+	int64_t started_us, const char *why)
+{
+	enum server_change change;
+
+	pthread_mutex_lock(&pool->lock);
+	server->busy--;
+	change = server_note(server, outcome, started_us, why);
+	follow_change(pool, server, change);
+	pthread_mutex_unlock(&pool->lock);
+	announce_change(pool, server, change, why);
+}
+
+struct server *pool_probe_due(struct pool *pool, struct deadline *ret_next)
+{
+	struct server *due = NULL;
+
+	*ret_next = deadline_never();
+	pthread_mutex_lock(&pool->lock);
+	for (size_t i = 0; i < pool->server_count && due == NULL; i++) {
+		struct server *server = &pool->servers[i];
+
+		if (server->healthy || server->probing)
+			continue;
+		if (deadline_passed(server->probe_at))
+			due = server;
+		else
+			*ret_next = deadline_sooner(*ret_next, server->probe_at);
+	}
+	if (due != NULL)
+		due->probing = true;
+	pthread_mutex_unlock(&pool->lock);
+	return due;
+}
+
+void pool_probe_done(struct pool *pool, struct server *server, const char *why)
+{
+	enum server_change change;
+
+	pthread_mutex_lock(&pool->lock);
+	change = server_note_probe(server, why);
+	follow_change(pool, server, change);
+	pthread_mutex_unlock(&pool->lock);
+	announce_change(pool, server, change, why);
+}
+
+/* The name of a server was found: it is worth a probe now. */
+static void address_known(void *context, size_t index)
+{
+	struct pool *pool = context;
+
+	pthread_mutex_lock(&pool->lock);
+	pool->servers[index].pause_ms = PROBE_PAUSE_FIRST_MS;
+	pool->servers[index].probe_at = deadline_after_ms(0);
+	pthread_mutex_unlock(&pool->lock);
+	keeper_wake(pool->keeper);
+}
+
+static size_t count_servers(const struct settings *settings)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		count += settings->scorers[i].server_count;
+	return count;
+}
+
+/* Enter every server. One whose name is yet to be looked up begins as not healthy. */
+static int enter_servers(struct pool *pool)
+{
+	const struct settings *settings = pool->settings;
+
+	for (size_t s = 0; s < settings->scorer_count; s++) {
+		const struct scorer_setting *scorer = &settings->scorers[s];
+
+		TAILQ_INIT(&pool->queues[s].waiters);
+		for (size_t i = 0; i < scorer->server_count; i++) {
+			struct server *server = &pool->servers[pool->server_count];
+			struct server_address unused;
+
+			*server = (struct server){ .scorer = scorer,
+				.setting = &scorer->servers[i],
+				.scorer_index = s,
+				.index = pool->server_count,
+				.pause_ms = PROBE_PAUSE_FIRST_MS,
+				.probe_at = deadline_never() };
+			if (address_book_add(pool->book, server->setting) != 0)
+				return -1;
+			server->healthy =
+				address_book_get(pool->book, server->index, 0, &unused);
+			pool->server_count++;
+		}
+	}
+	return 0;
+}
+
+struct pool *pool_new(struct settings *settings, struct err *err)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool == NULL) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	atomic_init(&pool->owners, 1);
+	pthread_mutex_init(&pool->lock, NULL);
+	pool->settings = settings_ref(settings);
+	pool->servers = calloc(count_servers(settings) + 1, sizeof(*pool->servers));
+	pool->queues = calloc(settings->scorer_count + 1, sizeof(*pool->queues));
+	pool->book = address_book_new(address_known, pool);
+	if (pool->servers == NULL || pool->queues == NULL || pool->book == NULL ||
+		enter_servers(pool) != 0)
+		err_set(err, "out of memory");
+	else
+		pool->keeper = keeper_start(pool, err);
+	if (pool->keeper == NULL || address_book_start(pool->book, err) != 0)
+		pool_free(&pool);
+	return pool;
+}
+
+struct pool *pool_ref(struct pool *pool)
+{
+	atomic_fetch_add(&pool->owners, 1);
+	return pool;
+}
+
+void pool_free(struct pool **pool)
+{
+	struct pool *gone = *pool;
+
+	*pool = NULL;
+	if (gone == NULL || atomic_fetch_sub(&gone->owners, 1) != 1)
+		return;
+	address_book_free(&gone->book);
+	keeper_stop(&gone->keeper);
+	settings_free(&gone->settings);
+	pthread_mutex_destroy(&gone->lock);
+	free(gone->servers);
+	free(gone->queues);
+	free(gone);
+}
+
+const struct settings *pool_settings(const struct pool *pool)
+{
+	return pool->settings;
+}
+
+const struct scorer_setting *server_scorer(const struct server *server)
+{
+	return server->scorer;
+}
+
+const struct server_setting *server_setting(const struct server *server)
+{
+	return server->setting;
+}
+
+bool server_address(struct pool *pool, struct server *server, struct server_address *ret_address)
+{
+	unsigned attempt;
+
+	pthread_mutex_lock(&pool->lock);
+	attempt = server->address;
+	pthread_mutex_unlock(&pool->lock);
+	return address_book_get(pool->book, server->index, attempt, ret_address);
+}
+
+size_t pool_view(struct pool *pool, struct server_view *views, size_t room)
+{
+	pthread_mutex_lock(&pool->lock);
+	for (size_t i = 0; i < pool->server_count && i < room; i++) {
+		const struct server *server = &pool->servers[i];
+		struct server_view *view = &views[i];
+
+		*view = (struct server_view){ .scorer = server->scorer->name,
+			.server = server->setting->text,
+			.healthy = server->healthy,
+			.busy = server->busy,
+			.slots = server->scorer->max_connections,
+			.waiting = (unsigned)pool->queues[server->scorer_index].waiting,
+			.answered = server->answered,
+			.refused = server->refused,
+			.nonsense = server->nonsense,
+			.silent = server->silent,
+			.latency_us = server->latency_us,
+			.last_error_s = server->last_error_s };
+		snprintf(view->last_error, sizeof(view->last_error), "%s", server->last_error);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return pool->server_count;
+}

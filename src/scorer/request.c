@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a scorer is asked about one message: the exact bytes, and the facts around them. */
+#include "scorer/request.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/limits.h"
+#include "protocol/received.h"
+
+struct scan_request {
+	atomic_uint owners;
+	struct buf head;              /* our fields, the kept header fields, the empty line */
+	struct message *message;
+	size_t body_length;           /* bytes of the body that are sent */
+	const char *tail;             /* CRLF where the body does not end in one */
+	bool truncated;
+	char *user;
+	const struct client *client;     /* borrowed */
+	const struct envelope *envelope; /* borrowed */
+};
+
+/* Our own fields and those of the message that are not reserved to a filter. */
+static bool build_head(struct scan_request *request, const struct scan_request_options *options)
+{
+	const struct header_list *list = message_headers(request->message);
+
+	buf_init(&request->head, LIMIT_HEADER_BYTES * 2);
+	envelope_from_field_build(&request->head, request->envelope);
+	received_build(&request->head, request->client, request->envelope,
+		options->now);
+	for (size_t i = 0; i < list->count; i++)
+		if (options->keep_reserved || !header_is_reserved(headers_name(list, i)))
+			header_render(&request->head, headers_name(list, i),
+				headers_value(list, i));
+	return buf_append(&request->head, "\r\n", 2);
+}
+
+/*
+ * Where the last whole line within the first `limit` bytes of the body ends; `limit` itself when
+ * there is no line end in reach, so that a message of one endless line is scored as well.
+ */
+static size_t line_end_before(const struct message *message, size_t limit)
+{
+	char scratch[4096];
+	size_t window = limit < sizeof(scratch) ? limit : sizeof(scratch), filled = 0;
+
+	while (filled < window) {
+		const void *bytes;
+		long got = message_peek(message, limit - window + filled, scratch + filled,
+			window - filled, &bytes);
+
+		if (got <= 0)
+			return limit;
+		if ((size_t)got > window - filled)
+			got = (long)(window - filled);
+		memmove(scratch + filled, bytes, (size_t)got);
+		filled += (size_t)got;
+	}
+	while (window > 0 && scratch[window - 1] != '\n')
+		window--;
+	return window == 0 ? limit : limit - filled + window;
+}
+
+/* The last byte of what is sent of the body; '\n' for an empty one. */
+static char last_byte(const struct scan_request *request)
+{
+	char scratch[1];
+	const void *bytes;
+	long got;
+
+	if (request->body_length == 0)
+		return '\n';
+	got = message_peek(request->message, request->body_length - 1, scratch, 1, &bytes);
+	return got <= 0 ? '\n' : *(const char *)bytes;
+}
+
+/* How much of the body is sent, and what must follow it. */
+static void measure_body(struct scan_request *request, size_t max_bytes)
+{
+	size_t length = message_body_length(request->message);
+	size_t room = max_bytes > request->head.length ? max_bytes - request->head.length : 0;
+
+	request->truncated = message_body_cut(request->message) || length > room;
+	if (length > room)
+		length = room;
+	if (request->truncated && length > 0)
+		length = line_end_before(request->message, length);
+	request->body_length = length;
+	/* spamd reads line by line and waits for ever when the last one has no LF. */
+	request->tail = last_byte(request) == '\n' ? "" : "\r\n";
+}
+
+struct scan_request *scan_request_new(const struct client *client, const struct envelope *envelope,
+	struct message *message, const struct scan_request_options *options)
+{
+	struct scan_request *request = calloc(1, sizeof(*request));
+
+	if (request == NULL)
+		return NULL;
+	atomic_init(&request->owners, 1);
+	request->message = message_ref(message);
+	request->client = client;
+	request->envelope = envelope;
+	if (!build_head(request, options) || !fact_set(&request->user, options->user)) {
+		scan_request_free(&request);
+		return NULL;
+	}
+	measure_body(request, options->max_bytes);
+	return request;
+}
+
+struct scan_request *scan_request_ref(struct scan_request *request)
+{
+	atomic_fetch_add(&request->owners, 1);
+	return request;
+}
+
+void scan_request_free(struct scan_request **request)
+{
+	struct scan_request *gone = *request;
+
+	*request = NULL;
+	if (gone == NULL || atomic_fetch_sub(&gone->owners, 1) != 1)
+		return;
+	buf_free(&gone->head);
+	message_free(&gone->message);
+	free(gone->user);
+	free(gone);
+}
+
+size_t scan_request_length(const struct scan_request *request)
+{
+	return request->head.length + request->body_length + strlen(request->tail);
+}
+
+bool scan_request_truncated(const struct scan_request *request)
+{
+	return request->truncated;
+}
+
+const char *scan_request_user(const struct scan_request *request)
+{
+	return request->user;
+}
+
+const struct client *scan_request_client(const struct scan_request *request)
+{
+	return request->client;
+}
+
+const struct envelope *scan_request_envelope(const struct scan_request *request)
+{
+	return request->envelope;
+}
+
+long scan_request_peek(const struct scan_request *request, size_t offset, void *scratch,
+	size_t scratch_size, const void **ret_bytes)
+{
+	size_t body_left;
+	long got;
+
+	if (offset < request->head.length) {
+		*ret_bytes = request->head.data + offset;
+		return (long)(request->head.length - offset);
+	}
+	offset -= request->head.length;
+	if (offset < request->body_length) {
+		body_left = request->body_length - offset;
+		got = message_peek(request->message, offset, scratch, scratch_size, ret_bytes);
+		return got > 0 && (size_t)got > body_left ? (long)body_left : got;
+	}
+	offset -= request->body_length;
+	*ret_bytes = request->tail + offset;
+	return (long)(strlen(request->tail) - offset);
+}
+
+/* A string with its end, so that neighbouring ones cannot be taken for each other. */
+static bool add_text(struct digest *digest, const char *text)
+{
+	return digest_add(digest, text, strlen(text) + 1);
+}
+
+static bool add_body(struct digest *digest, const struct message *message)
+{
+	char scratch[16384];
+	size_t offset = 0;
+	const void *bytes;
+	long got;
+
+	while ((got = message_peek(message, offset, scratch, sizeof(scratch), &bytes)) > 0) {
+		if (!digest_add(digest, bytes, (size_t)got))
+			return false;
+		offset += (size_t)got;
+	}
+	return got == 0;
+}
+
+bool message_identity(const struct envelope *envelope, const struct message *message,
+	unsigned char ret_digest[32])
+{
+	AUTO(digest_free) struct digest *digest = digest_new();
+	const struct header_list *list = message_headers(message);
+	bool good = digest != NULL;
+
+	good = good && add_text(digest, envelope->sender == NULL ? "" : envelope->sender);
+	for (size_t i = 0; good && i < envelope->recipients.count; i++)
+		good = add_text(digest, envelope->recipients.items[i]);
+	good = good && add_text(digest, "");
+	for (size_t i = 0; good && i < list->count; i++)
+		good = add_text(digest, headers_name(list, i)) &&
+			add_text(digest, headers_value(list, i));
+	good = good && add_text(digest, "") && add_body(digest, message);
+	return good && digest_finish(digest, ret_digest);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One server of the pool: its slots, its health, and what it did so far. */
+#include "scorer/server.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static void note_error(struct server *server, const char *why)
+{
+	snprintf(server->last_error, sizeof(server->last_error), "%s", why == NULL ? "" : why);
+	server->last_error_s = (int64_t)time(NULL);
+}
+
+static enum server_change set_aside(struct server *server)
+{
+	bool was_healthy = server->healthy;
+
+	/* The next try goes to the host's next address, if it has several. */
+	server->address++;
+	server->healthy = false;
+	if (was_healthy) {
+		server->pause_ms = PROBE_PAUSE_FIRST_MS;
+		server->probe_at = deadline_after_ms(server->pause_ms);
+	}
+	return was_healthy ? SERVER_SET_ASIDE : SERVER_SAME;
+}
+
+static enum server_change bring_back(struct server *server)
+{
+	bool was_healthy = server->healthy;
+
+	server->healthy = true;
+	server->nonsense_in_row = 0;
+	server->last_answer_us = clock_now_us();
+	return was_healthy ? SERVER_SAME : SERVER_RETURNED;
+}
+
+static enum server_change note_answer(struct server *server, int64_t started_us)
+{
+	int64_t took_us = clock_now_us() - started_us;
+
+	server->answered++;
+	server->latency_us = server->latency_us == 0 ? took_us :
+						       server->latency_us + (took_us - server->latency_us) / 8;
+	return bring_back(server);
+}
+
+enum server_change server_note(struct server *server, enum server_outcome outcome,
+	int64_t started_us, const char *why)
+{
+	switch (outcome) {
+	case SERVER_ANSWERED:
+		return note_answer(server, started_us);
+	case SERVER_REFUSED:
+		server->refused++;
+		note_error(server, why);
+		return set_aside(server);
+	case SERVER_NONSENSE:
+		server->nonsense++;
+		note_error(server, why);
+		return ++server->nonsense_in_row >= NONSENSE_IN_A_ROW ? set_aside(server) :
+									SERVER_SAME;
+	case SERVER_SILENT:
+		server->silent++;
+		note_error(server, why);
+		/* One slow message is no fault of a server that answered others meanwhile. */
+		return server->last_answer_us < started_us ? set_aside(server) : SERVER_SAME;
+	case SERVER_UNKNOWN:
+		break;
+	}
+	return SERVER_SAME;
+}
+
+enum server_change server_note_probe(struct server *server, const char *why)
+{
+	server->probing = false;
+	if (why == NULL)
+		return bring_back(server);
+	note_error(server, why);
+	server->address++;
+	server->pause_ms *= 2;
+	if (server->pause_ms > PROBE_PAUSE_LAST_MS)
+		server->pause_ms = PROBE_PAUSE_LAST_MS;
+	server->probe_at = deadline_after_ms(server->pause_ms);
+	return SERVER_SAME;
+}
+
+bool server_has_free_slot(const struct server *server)
+{
+	return server->busy < server->scorer->max_connections;
+}

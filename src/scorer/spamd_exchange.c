@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The dialogue with spamd: one connection, one request, one reply. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "protocol/spamd.h"
+#include "scorer/exchange.h"
+#include "scorer/transport.h"
+
+/* Room for one piece of a body that lies in a file, and for one piece of a reply, bytes. */
+#define PIECE_SIZE 32768
+/* Most that one step moves before it lets its driver look at the clock, bytes. */
+#define STEP_BYTES (1024 * 1024)
+
+enum spamd_phase {
+	PHASE_CONNECT,
+	PHASE_SEND_HEADER,
+	PHASE_SEND_MESSAGE,
+	PHASE_RECEIVE,
+};
+
+struct spamd_exchange {
+	struct exchange exchange;
+	struct transport *transport;
+	enum spamd_phase phase;
+	struct buf header;          /* of our request */
+	size_t sent;                /* bytes of what this phase sends */
+	struct buf reply;
+	struct spamd_reply parser;
+	void *scratch;              /* PIECE_SIZE, only for bodies in a file */
+};
+
+static struct spamd_exchange *spamd_of(struct exchange *exchange)
+{
+	return (struct spamd_exchange *)exchange;
+}
+
+static void spamd_free(struct exchange *exchange)
+{
+	struct spamd_exchange *spamd = spamd_of(exchange);
+
+	transport_free(&spamd->transport);
+	buf_free(&spamd->header);
+	buf_free(&spamd->reply);
+	free(spamd->scratch);
+	free(spamd);
+}
+
+static struct transport *open_transport(const struct scorer_setting *scorer,
+	const struct server_setting *server, const struct server_address *address, struct err *err)
+{
+	if (server->transport == TRANSPORT_TLS)
+		return transport_tls_new(scorer, server, address, err);
+	return transport_plain_new(address, err);
+}
+
+static struct exchange *spamd_start(const struct scorer_setting *scorer,
+	const struct server_setting *server, const struct server_address *address,
+	struct scan_request *request, struct err *err)
+{
+	struct spamd_exchange *spamd = calloc(1, sizeof(*spamd));
+	enum spamd_verb verb = request == NULL ? SPAMD_PING : SPAMD_HEADERS;
+
+	if (spamd == NULL) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	spamd->exchange.ops = &spamd_exchange_ops;
+	verdict_init(&spamd->exchange.verdict);
+	buf_init(&spamd->header, SPAMD_REQUEST_SIZE);
+	buf_init(&spamd->reply, LIMIT_SPAMD_REPLY);
+	spamd_reply_init(&spamd->parser, verb);
+	if (!spamd_request(&spamd->header, verb, request == NULL ? NULL : scan_request_user(request),
+		    request == NULL ? 0 : scan_request_length(request)))
+		err_set(err, "out of memory");
+	else
+		spamd->transport = open_transport(scorer, server, address, err);
+	if (spamd->transport == NULL) {
+		spamd_free(&spamd->exchange);
+		return NULL;
+	}
+	return &spamd->exchange;
+}
+
+static size_t spamd_poll_set(struct exchange *exchange, struct pollfd *set, int *ret_timeout_ms)
+{
+	struct spamd_exchange *spamd = spamd_of(exchange);
+	bool sending = spamd->phase == PHASE_SEND_HEADER || spamd->phase == PHASE_SEND_MESSAGE;
+
+	return transport_poll_set(spamd->transport, sending, set, ret_timeout_ms);
+}
+
+/*
+ * The connection broke. An answer that is there already counts all the same: spamd closes with
+ * unread data when it refuses a message, which resets the connection behind its one line.
+ */
+static void broken(struct spamd_exchange *spamd, const struct err *err)
+{
+	struct exchange *exchange = &spamd->exchange;
+
+	if (spamd->reply.length > 0 &&
+		spamd_reply_parse(&spamd->parser, spamd->reply.data, spamd->reply.length, true,
+			&exchange->verdict) == SPAMD_REPLY_COMPLETE)
+		exchange_finish(exchange, VERDICT_SCORED, NULL);
+	else if (spamd->reply.length > 0)
+		exchange_finish(exchange, VERDICT_MALFORMED, &exchange->verdict.err);
+	else
+		exchange_finish(exchange, VERDICT_REFUSED, err);
+}
+
+/* Take what was parsed. */
+static void settle(struct spamd_exchange *spamd, enum spamd_reply_state state)
+{
+	struct exchange *exchange = &spamd->exchange;
+
+	if (state == SPAMD_REPLY_MALFORMED)
+		exchange_finish(exchange, exchange->verdict.status, NULL);
+	else if (state == SPAMD_REPLY_COMPLETE)
+		exchange_finish(exchange,
+			exchange->request == NULL ? VERDICT_NONE : VERDICT_SCORED, NULL);
+}
+
+/* One piece of the reply. True when there may be more at once. */
+static bool receive_piece(struct spamd_exchange *spamd)
+{
+	char piece[PIECE_SIZE];
+	struct err err = ERR_INIT;
+	size_t got = 0;
+	enum transport_result result =
+		transport_receive(spamd->transport, piece, sizeof(piece), &got, &err);
+
+	if (result == TRANSPORT_AGAIN)
+		return false;
+	if (result == TRANSPORT_CLOSED && spamd->reply.length == 0)
+		err_set(&err, "the server closed the connection without an answer");
+	if (result == TRANSPORT_FAILED || (result == TRANSPORT_CLOSED && spamd->reply.length == 0)) {
+		broken(spamd, &err);
+		return false;
+	}
+	if (!buf_append(&spamd->reply, piece, got)) {
+		err_set(&err, "the reply is larger than %d bytes", LIMIT_SPAMD_REPLY);
+		exchange_finish(&spamd->exchange, VERDICT_MALFORMED, &err);
+		return false;
+	}
+	settle(spamd, spamd_reply_parse(&spamd->parser, buf_text(&spamd->reply), spamd->reply.length,
+		result == TRANSPORT_CLOSED, &spamd->exchange.verdict));
+	return !spamd->exchange.done && result == TRANSPORT_OK;
+}
+
+/*
+ * Send `length` bytes of the current phase from `bytes` on. True when some went out. A stream
+ * that takes no more may have been answered early, so what came is read before anything else;
+ * it would wake the next poll for nothing, too.
+ */
+static bool send_piece(struct spamd_exchange *spamd, const void *bytes, size_t length)
+{
+	struct err err = ERR_INIT;
+	size_t sent = 0;
+	enum transport_result result =
+		transport_send(spamd->transport, bytes, length, &sent, &err);
+
+	if (result == TRANSPORT_FAILED || result == TRANSPORT_AGAIN)
+		while (receive_piece(spamd))
+			;
+	if (result == TRANSPORT_FAILED)
+		broken(spamd, &err);
+	spamd->sent += sent;
+	return result == TRANSPORT_OK;
+}
+
+static bool connect_step(struct spamd_exchange *spamd)
+{
+	struct err err = ERR_INIT;
+	enum transport_result result = transport_connect(spamd->transport, &err);
+
+	if (result == TRANSPORT_FAILED)
+		exchange_finish(&spamd->exchange, VERDICT_REFUSED, &err);
+	if (result != TRANSPORT_OK)
+		return false;
+	spamd->exchange.connected = true;
+	spamd->phase = PHASE_SEND_HEADER;
+	return true;
+}
+
+static bool request_is_sent(struct spamd_exchange *spamd)
+{
+	transport_end_of_request(spamd->transport);
+	spamd->exchange.sent = true;
+	spamd->phase = PHASE_RECEIVE;
+	return true;
+}
+
+static bool send_header_step(struct spamd_exchange *spamd)
+{
+	if (!send_piece(spamd, spamd->header.data + spamd->sent, spamd->header.length - spamd->sent))
+		return false;
+	if (spamd->sent < spamd->header.length)
+		return true;
+	spamd->sent = 0;
+	if (spamd->exchange.request == NULL)
+		return request_is_sent(spamd);
+	spamd->phase = PHASE_SEND_MESSAGE;
+	return true;
+}
+
+static bool send_message_step(struct spamd_exchange *spamd)
+{
+	struct err err = ERR_INIT;
+	const void *bytes;
+	long piece;
+
+	if (spamd->scratch == NULL)
+		spamd->scratch = malloc(PIECE_SIZE);
+	if (spamd->scratch == NULL) {
+		err_set(&err, "out of memory");
+		exchange_finish(&spamd->exchange, VERDICT_ERROR, &err);
+		return false;
+	}
+	piece = scan_request_peek(spamd->exchange.request, spamd->sent, spamd->scratch, PIECE_SIZE,
+		&bytes);
+	if (piece < 0) {
+		err_set_errno(&err, errno, "cannot read the message back");
+		exchange_finish(&spamd->exchange, VERDICT_ERROR, &err);
+		return false;
+	}
+	if (piece == 0)
+		return request_is_sent(spamd);
+	return send_piece(spamd, bytes, (size_t)piece);
+}
+
+/* One move of the current phase. True when another may follow at once. */
+static bool move(struct spamd_exchange *spamd)
+{
+	switch (spamd->phase) {
+	case PHASE_CONNECT:
+		return connect_step(spamd);
+	case PHASE_SEND_HEADER:
+		return send_header_step(spamd);
+	case PHASE_SEND_MESSAGE:
+		return send_message_step(spamd);
+	case PHASE_RECEIVE:
+		break;
+	}
+	return receive_piece(spamd);
+}
+
+static void spamd_step(struct exchange *exchange)
+{
+	struct spamd_exchange *spamd = spamd_of(exchange);
+
+	for (size_t moves = 0; moves < STEP_BYTES / PIECE_SIZE; moves++)
+		if (!move(spamd) || exchange->done)
+			return;
+}
+
+const struct exchange_ops spamd_exchange_ops = {
+	.start = spamd_start,
+	.poll_set = spamd_poll_set,
+	.step = spamd_step,
+	.free = spamd_free,
+};
