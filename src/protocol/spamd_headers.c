@@ -120,7 +120,7 @@ static void put_value(struct buf *out, const struct field *field)
 
 static bool take_extra(const struct field *field, struct verdict *ret)
 {
-	AUTO(buf_free) struct buf value;
+	AUTO(buf_free) struct buf value = { 0 };
 	char name[NAME_MAX_BYTES + 1];
 	size_t length = cursor_left(&field->name);
 

@@ -160,7 +160,7 @@ static bool put_status(struct buf *out, const struct verdict *verdict,
 /* Add one field with folding; `text` is plain. */
 static bool add_folded(struct header_list *list, const char *name, const char *text)
 {
-	AUTO(buf_free) struct buf value;
+	AUTO(buf_free) struct buf value = { 0 };
 
 	buf_init(&value, LIMIT_ADDED_HEADER * 2);
 	buf_putc(&value, ' ');
@@ -171,7 +171,7 @@ static bool add_folded(struct header_list *list, const char *name, const char *t
 static bool add_status(struct header_list *list, const struct verdict *verdict,
 	const struct xspam_facts *facts)
 {
-	AUTO(buf_free) struct buf text;
+	AUTO(buf_free) struct buf text = { 0 };
 
 	buf_init(&text, LIMIT_ADDED_HEADER);
 	return put_status(&text, verdict, facts) &&
@@ -181,7 +181,7 @@ static bool add_status(struct header_list *list, const struct verdict *verdict,
 static bool add_version(struct header_list *list, const struct verdict *verdict,
 	const struct xspam_facts *facts)
 {
-	AUTO(buf_free) struct buf text;
+	AUTO(buf_free) struct buf text = { 0 };
 	size_t length = verdict->version == NULL ? 0 : strlen(verdict->version);
 
 	buf_init(&text, LIMIT_ADDED_HEADER);
@@ -211,7 +211,7 @@ static bool add_level(struct header_list *list, int32_t score)
 
 static bool add_partial(struct header_list *list, const struct xspam_facts *facts)
 {
-	AUTO(buf_free) struct buf text;
+	AUTO(buf_free) struct buf text = { 0 };
 
 	buf_init(&text, LIMIT_ADDED_LINE);
 	buf_puts(&text, "yes");
@@ -225,7 +225,7 @@ static bool add_partial(struct header_list *list, const struct xspam_facts *fact
 static bool add_unscanned(struct header_list *list, const struct verdict *verdict,
 	const struct xspam_facts *facts)
 {
-	AUTO(buf_free) struct buf text;
+	AUTO(buf_free) struct buf text = { 0 };
 	const char *reason = facts->reason;
 
 	if (reason == NULL)

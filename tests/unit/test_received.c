@@ -74,7 +74,7 @@ static void fields(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		AUTO(buf_free) struct buf out;
+		AUTO(buf_free) struct buf out = { 0 };
 
 		buf_init(&out, RECEIVED_SIZE);
 		build(&rows[i], false, &out);
@@ -88,7 +88,7 @@ static void utf8_and_length(void **state)
 	char helo[2044];
 	struct row row = { .helo = helo, .name = helo, .address = "5.9.10.11", .server = helo,
 		.queue_id = helo, .sender = "u\xc3\xa9@example.org" };
-	AUTO(buf_free) struct buf out;
+	AUTO(buf_free) struct buf out = { 0 };
 
 	(void)state;
 	memset(helo, 'x', sizeof(helo) - 1);
@@ -119,7 +119,7 @@ static void dates(void **state)
 	setenv("TZ", "Asia/Kolkata", 1);
 	tzset();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		AUTO(buf_free) struct buf out;
+		AUTO(buf_free) struct buf out = { 0 };
 
 		buf_init(&out, RECEIVED_SIZE);
 		assert_true(received_build(&out, &client, &envelope, rows[i].now));
@@ -133,7 +133,7 @@ static void local_submission(void **state)
 	struct client client = { 0 };
 	struct envelope envelope = { 0 };
 	struct sockaddr_in *ip4 = (struct sockaddr_in *)&client.sockaddr;
-	AUTO(buf_free) struct buf out;
+	AUTO(buf_free) struct buf out = { 0 };
 
 	(void)state;
 	buf_init(&out, RECEIVED_SIZE);
@@ -170,7 +170,7 @@ static void envelope_from(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct envelope envelope = { .sender = (char *)rows[i].sender,
 			.has_sender = rows[i].sender != NULL };
-		AUTO(buf_free) struct buf out;
+		AUTO(buf_free) struct buf out = { 0 };
 
 		buf_init(&out, RECEIVED_SIZE);
 		assert_true(envelope_from_field_build(&out, &envelope));

@@ -42,7 +42,7 @@ static void requests(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		AUTO(buf_free) struct buf out;
+		AUTO(buf_free) struct buf out = { 0 };
 
 		buf_init(&out, SPAMD_REQUEST_SIZE);
 		assert_true(spamd_request(&out, rows[i].verb, rows[i].user, 486));
@@ -224,7 +224,7 @@ static void bad_replies(void **state)
 
 static void limits(void **state)
 {
-	AUTO(buf_free) struct buf bytes;
+	AUTO(buf_free) struct buf bytes = { 0 };
 	struct verdict verdict;
 
 	(void)state;
@@ -346,7 +346,7 @@ static void wrapper(void **state)
 /* Traps 12 and 13, attack row A4: long lines, empty lines, control and 8-bit bytes. */
 static void hostile_headers(void **state)
 {
-	AUTO(buf_free) struct buf bytes;
+	AUTO(buf_free) struct buf bytes = { 0 };
 	struct verdict verdict;
 	const char *value;
 
