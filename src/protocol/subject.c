@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Putting the administrator's tag in front of a Subject. */
+#include "protocol/subject.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/cursor.h"
+#include "base/encode.h"
+#include "base/limits.h"
+
+/* Longest tag, bytes of UTF-8, and how much of a decoded Subject is compared with it. */
+#define TAG_MAX 512
+/* Content bytes of one encoded word: 75 - strlen("=?UTF-8?B?" "?=") is 63, 60 of base64 are 45. */
+#define WORD_BYTES 45
+
+static bool is_white(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 2047 section 4.2: '_' is a blank, =XX a byte. */
+static void decode_q(struct buf *out, struct cursor text)
+{
+	while (text.at < text.end) {
+		char c = *text.at++;
+
+		if (c == '=' && text.end - text.at >= 2 && hex_value(text.at[0]) >= 0 &&
+			hex_value(text.at[1]) >= 0) {
+			c = (char)(hex_value(text.at[0]) * 16 + hex_value(text.at[1]));
+			text.at += 2;
+		} else if (c == '_') {
+			c = ' ';
+		}
+		buf_putc(out, c);
+	}
+}
+
+static void decode_b(struct buf *out, struct cursor text)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	unsigned bits = 0, count = 0;
+
+	for (; text.at < text.end; text.at++) {
+		const char *digit = *text.at == '\0' ? NULL : strchr(alphabet, *text.at);
+
+		if (digit == NULL)
+			continue;
+		bits = (bits << 6 | (unsigned)(digit - alphabet)) & 0xffffff;
+		count += 6;
+		if (count >= 8) {
+			count -= 8;
+			buf_putc(out, (char)(bits >> count & 0xff));
+		}
+	}
+}
+
+/* encoded-word = "=?" charset "?" encoding "?" encoded-text "?=" (RFC 2047 section 2) */
+static bool word_at(struct cursor *rest, bool *ret_is_q, struct cursor *ret_text)
+{
+	struct cursor at = *rest, charset, text;
+	bool is_q;
+
+	if (!cursor_literal(&at, "=?") || !cursor_until(&at, '?', &charset) ||
+		!cursor_byte(&at, '?'))
+		return false;
+	is_q = cursor_literal_nocase(&at, "Q?");
+	if (!is_q && !cursor_literal_nocase(&at, "B?"))
+		return false;
+	text = cursor_over(at.at, 0);
+	(void)cursor_until(&at, '?', &text);
+	if (!cursor_literal(&at, "?="))
+		return false;
+	*rest = at;
+	*ret_is_q = is_q;
+	*ret_text = text;
+	return true;
+}
+
+static bool skip_white(struct cursor *rest)
+{
+	const char *begin = rest->at;
+
+	while (rest->at < rest->end && is_white(*rest->at))
+		rest->at++;
+	return rest->at > begin;
+}
+
+/* The beginning of a value as a reader sees it; white space between encoded words is not seen. */
+static void decode(struct buf *out, struct cursor rest)
+{
+	bool after_word = false, is_q;
+	struct cursor text;
+
+	while (rest.at < rest.end && !out->failed && out->length < TAG_MAX * 2) {
+		bool white = skip_white(&rest), word = word_at(&rest, &is_q, &text);
+
+		if (white && !(word && after_word))
+			buf_putc(out, ' ');
+		after_word = word;
+		if (word && is_q)
+			decode_q(out, text);
+		else if (word)
+			decode_b(out, text);
+		for (; !word && rest.at < rest.end && !is_white(*rest.at); rest.at++)
+			buf_putc(out, *rest.at);
+	}
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+/* Does `text` begin with `tag`, white space and ASCII case aside? */
+static bool begins_with(struct cursor text, struct cursor tag)
+{
+	skip_white(&text);
+	skip_white(&tag);
+	while (tag.at < tag.end) {
+		if (is_white(*tag.at)) {
+			bool white = skip_white(&text);
+
+			skip_white(&tag);
+			if (!white && tag.at < tag.end)
+				return false;
+		} else if (text.at == text.end || lower(*text.at++) != lower(*tag.at++)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool is_tagged(struct cursor value, const char *tag)
+{
+	AUTO(buf_free) struct buf seen = { 0 };
+
+	/* Comparing the beginning is enough: a value that is longer than the room just fails there. */
+	buf_init(&seen, LIMIT_ADDED_HEADER * 16);
+	decode(&seen, value);
+	return begins_with(cursor_over(buf_text(&seen), seen.length),
+		cursor_over(tag, strlen(tag)));
+}
+
+static bool is_plain(const char *tag)
+{
+	for (const char *c = tag; *c != '\0'; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			return false;
+	return strstr(tag, "=?") == NULL;
+}
+
+static void put_base64(struct buf *out, const unsigned char *bytes, size_t length)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < length; i += 3) {
+		unsigned bits = (unsigned)bytes[i] << 16;
+
+		bits |= i + 1 < length ? (unsigned)bytes[i + 1] << 8 : 0;
+		bits |= i + 2 < length ? bytes[i + 2] : 0;
+		buf_putc(out, alphabet[bits >> 18 & 63]);
+		buf_putc(out, alphabet[bits >> 12 & 63]);
+		buf_putc(out, i + 1 < length ? alphabet[bits >> 6 & 63] : '=');
+		buf_putc(out, i + 2 < length ? alphabet[bits & 63] : '=');
+	}
+}
+
+/* UTF-8 as encoded words, none of which ends inside a character (RFC 2047 section 5). */
+static bool put_words(struct buf *out, const char *text, size_t length)
+{
+	AUTO(buf_free) struct buf utf8 = { 0 };
+	size_t from = 0, to;
+
+	buf_init(&utf8, TAG_MAX * 3 + 1);
+	encode_utf8(&utf8, text, length);
+	for (; from < utf8.length; from = to) {
+		to = from + WORD_BYTES < utf8.length ? from + WORD_BYTES : utf8.length;
+		while (to < utf8.length && ((unsigned char)utf8.data[to] & 0xc0) == 0x80)
+			to--;
+		buf_puts(out, from > 0 ? "\n =?UTF-8?B?" : "=?UTF-8?B?");
+		put_base64(out, (const unsigned char *)utf8.data + from, to - from);
+		buf_puts(out, "?=");
+	}
+	return !utf8.failed && !out->failed;
+}
+
+/*
+ * The tag and what parts it from the rest. White space between two encoded words is not shown, so
+ * there the blank goes into the tag's own word.
+ */
+static bool put_tag(struct buf *out, const char *tag, struct cursor rest)
+{
+	char text[TAG_MAX + 1];
+	size_t length = strlen(tag);
+	struct cursor ahead = rest;
+
+	if (is_plain(tag))
+		return buf_puts(out, tag);
+	if (length > TAG_MAX - 1)
+		length = TAG_MAX - 1;
+	memcpy(text, tag, length);
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
+	if (cursor_literal(&ahead, "=?"))
+		text[length++] = ' ';
+	return put_words(out, text, length);
+}
+
+/* The old value without CR; a LF that is no fold becomes one. */
+static void put_rest(struct buf *out, struct cursor rest)
+{
+	for (; rest.at < rest.end; rest.at++) {
+		if (*rest.at != '\r')
+			buf_putc(out, *rest.at);
+		if (*rest.at == '\n' && rest.at + 1 < rest.end && rest.at[1] != ' ' &&
+			rest.at[1] != '\t')
+			buf_putc(out, ' ');
+	}
+}
+
+enum subject_result subject_tag(struct buf *out, const char *value, const char *tag)
+{
+	size_t begin = out->length, length = value == NULL ? 0 : strlen(value);
+	struct cursor rest = cursor_over(value == NULL ? "" : value, length);
+
+	if (tag[0] == '\0' || is_tagged(rest, tag))
+		return SUBJECT_ALREADY;
+	skip_white(&rest);
+	while (rest.end > rest.at && is_white(rest.end[-1]))
+		rest.end--;
+	buf_putc(out, ' ');
+	if (!put_tag(out, tag, rest))
+		return SUBJECT_FAILED;
+	if (!cursor_at_end(&rest)) {
+		size_t line = strcspn(rest.at, "\n") + out->length - begin + strlen("Subject: ");
+
+		buf_puts(out, line > LIMIT_ADDED_LINE ? "\n " : " ");
+		put_rest(out, rest);
+	}
+	return out->failed ? SUBJECT_FAILED : SUBJECT_TAGGED;
+}
