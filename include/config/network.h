@@ -26,6 +26,12 @@ struct network_list {
  */
 int network_parse(const char *text, struct network *ret_network, struct err *err);
 
+/* Room for any network's text with its NUL. */
+#define NETWORK_TEXT_SIZE 64
+
+/* Write as `address/bits`; returns `text`, which has NETWORK_TEXT_SIZE bytes. */
+const char *network_format(const struct network *network, char *text);
+
 /* Append; false when out of memory. */
 bool network_list_add(struct network_list *list, const struct network *network);
 void network_list_free(struct network_list *list);

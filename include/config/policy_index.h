@@ -11,36 +11,51 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
+#include "config/names.h"
 #include "config/settings.h"
 
+/* One entry as it is handed in and out. Strings are borrowed from the snapshot. */
 struct policy_entry {
-	char *key;                   /* normalised */
-	struct policy_fields fields; /* some set */
-	struct origin origin;
+	const char *key;             /* normalised */
+	struct policy_fields fields; /* some set; `origins` are filled in by a look-up */
+	struct origin origin;        /* where the section or line stands; `key` is not read */
 };
 
 struct policy_index;
 
+/* An empty index with a random seed, so that nobody can choose names that collide. */
 struct policy_index *policy_index_new(void);
 void policy_index_free(struct policy_index **index);
 
-/* Add an entry (moved from); an equal key is an error that names where the first one stands. */
-int policy_index_add(struct policy_index *index, struct policy_entry *entry, struct err *err);
+/*
+ * Add a copy of an entry; an equal key is an error that names where the first one stands. The
+ * strings of `fields` and the file name stay borrowed. At most INT32_MAX entries, 65,535 files.
+ */
+int policy_index_add(struct policy_index *index, const struct policy_entry *entry, struct err *err);
 
-/* The entry with exactly this normalised key, or NULL. */
-const struct policy_entry *policy_index_find(const struct policy_index *index, const char *key);
+/* Make room for `entries` more entries in one step. False when out of memory. */
+bool policy_index_reserve(struct policy_index *index, size_t entries);
+
+/* Expand the entry with exactly this normalised key; false when there is none. */
+bool policy_index_find(
+	const struct policy_index *index, const char *key, struct policy_entry *ret_entry);
 
 size_t policy_index_count(const struct policy_index *index);
 
-/*
- * Normalise a domain (or ".domain", or address literal) into `out` (LIMIT_ADDRESS bytes).
- * False when it is no domain.
- */
-bool domain_normalise(const char *domain, char *out, size_t out_size);
+/* Expand entry number `number` (below the count), in the order of adding. */
+void policy_index_get(
+	const struct policy_index *index, size_t number, struct policy_entry *ret_entry);
 
-/* Split and normalise an address; local part lower-cased, quotes removed where not needed. */
-bool address_normalise(const char *address, char *local, char *domain, size_t size_of_each);
+/* Bytes of memory that the index holds. */
+size_t policy_index_memory(const struct policy_index *index);
+
+/* Does any entry ask for mail to be kept (quarantine threshold, rule or copy)? */
+bool policy_index_keeps_mail(const struct policy_index *index);
+
+/* Is this entry's wish one that needs the whole message to be collected? */
+bool policy_fields_keep_mail(const struct policy_fields *fields);
 
 #endif

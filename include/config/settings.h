@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/strlist.h"
@@ -42,6 +43,7 @@ enum scorer_protocol {
 struct origin {
 	const char *file; /* borrowed from the snapshot; NULL: built-in default */
 	unsigned line;
+	const char *key;  /* borrowed: domain, .domain or address of the entry; NULL: no entry */
 };
 
 /*
@@ -55,6 +57,7 @@ enum policy_field {
 	POLICY_SUBJECT_TAG,
 	POLICY_REJECT_TEXT,
 	POLICY_ON_FAILURE,
+	POLICY_KEEP_REJECTED,
 	POLICY_FIELD_COUNT,
 };
 
@@ -66,6 +69,7 @@ struct policy_fields {
 	const char *subject_tag;    /* "": none */
 	const char *reject_text;    /* template: %{score} %{required} %{id} ... */
 	enum on_failure on_failure;
+	int64_t keep_rejected_ms;   /* how long a copy of refused mail is kept; 0: none is */
 	struct origin origins[POLICY_FIELD_COUNT];
 };
 
@@ -115,6 +119,16 @@ struct outbound_setting {
 	struct policy_fields fields;
 };
 
+struct quarantine_setting {
+	char *directory;
+	int64_t expire_ms;
+	size_t max_size;           /* bytes of all items together */
+	char *release;             /* "sendmail" or smtp://host:port */
+	char *digest_from;         /* "": no digests are sent */
+};
+
+struct settings_private; /* what the snapshot owns besides; see src/config/settings.c */
+
 struct settings {
 	char *path;                /* of the file that was read */
 	struct listen_setting listen;
@@ -139,20 +153,39 @@ struct settings {
 	size_t scorer_count;
 	struct policy_fields policy; /* every field set */
 	struct outbound_setting outbound;
+	char *recipient_delimiter;   /* characters that may begin a sub-address, "": none */
+	char *domain_table;          /* path of the table, "": none */
+	struct quarantine_setting quarantine;
 	struct policy_index *index;  /* domain, address and table entries; see config/policy_index.h */
-	void *private;               /* of the loader */
+	struct settings_private *private;
 };
 
 /*
  * Read and validate a file. Returns a snapshot with one owner, or NULL with `errors` holding one
- * line for each error ("file:line: what is wrong; what to do"), in the order of the file.
+ * line for each error ("file:line: what is wrong; what to do"), in the order of the file. The
+ * file is read once, through one descriptor, so what was checked is what is used. NULL without
+ * any line in `errors` means that memory ran out even for the message. May be called by several
+ * threads: libConfuse's scanner is global, so loads take turns behind one lock.
  */
 struct settings *settings_load(const char *path, struct strlist *errors);
 
+/* One more owner; thread-safe. Returns `settings`. */
 struct settings *settings_ref(struct settings *settings);
+
+/* One owner less; the last one frees it. Thread-safe. Accepts NULL inside and nulls it. */
 void settings_free(struct settings **settings);
 
-/* Can any recipient's mail end in the quarantine, or does every one pass whole? */
+/*
+ * Can any recipient's mail end in the quarantine? Then the whole message has to be collected;
+ * else its head is enough for the scorer.
+ */
 bool settings_need_whole_message(const struct settings *settings);
+
+/*
+ * The effective configuration as text that settings_load() takes again: every supported option in
+ * table order, then the domain {} and address {} sections. The entries of a domain table are not
+ * repeated, only its path. False when `out` has failed.
+ */
+bool settings_print(const struct settings *settings, struct buf *out);
 
 #endif

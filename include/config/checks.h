@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules for single text values, named in the option table. Each says what to write instead. */
+#ifndef SPAMBRIDGE_CONFIG_CHECKS_H
+#define SPAMBRIDGE_CONFIG_CHECKS_H
+
+#include "base/err.h"
+
+/* A group or user name as useradd(8) allows it; a number is refused. `check_user` refuses root. */
+int check_account(const char *text, struct err *err);
+int check_user(const char *text, struct err *err);
+
+/* The path of a unix socket, or "". */
+int check_socket(const char *text, struct err *err);
+
+/* Printable ASCII without blanks and quotes, neither letter, digit, '@' nor '.'. */
+int check_delimiter(const char *text, struct err *err);
+
+/* What may stand behind "User:" in a spamd request: printable ASCII without blanks. */
+int check_spamd_user(const char *text, struct err *err);
+
+/* An SMTP reply text: printable ASCII, %{score} %{required} %{id} as the only references. */
+int check_reply_text(const char *text, struct err *err);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the loader's files share about a snapshot under construction. */
+#ifndef SPAMBRIDGE_CONFIG_SETTINGS_PRIVATE_H
+#define SPAMBRIDGE_CONFIG_SETTINGS_PRIVATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/strlist.h"
+#include "config/complaints.h"
+#include "config/options.h"
+#include "config/scan.h"
+#include "config/settings.h"
+
+struct settings_private {
+	atomic_uint references;
+	struct strlist pool;      /* owns every string of the snapshot */
+	struct policy_fields top; /* policy options that stand at the top level */
+};
+
+/* An empty snapshot with one owner; NULL when out of memory. */
+struct settings *settings_new(const char *path);
+
+/*
+ * Store an option's default in the struct at `base`. A default that does not parse is a fault of
+ * the table; the unit tests try all.
+ */
+int settings_default(const struct option *option, void *base, struct strlist *pool,
+	struct err *err);
+
+/* Rules between several options; errors are noted with the line of one of them. */
+void settings_validate(const struct settings *settings, const struct scan *scan,
+	struct complaints *complaints);
+
+/* tag <= quarantine <= reject among those set in one section and not off. */
+bool policy_fields_ordered(const struct policy_fields *fields, struct err *err);
+
+#endif

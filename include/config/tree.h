@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* libConfuse: the option list made from the table, and the parse of a scanned text. */
+#ifndef SPAMBRIDGE_CONFIG_TREE_H
+#define SPAMBRIDGE_CONFIG_TREE_H
+
+#include <confuse.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * Parse a text that scan_text() has been over. The caller frees with cfg_free(). NULL with the
+ * reason when libConfuse refuses it, which means that memory ran out. Takes a lock, since
+ * libConfuse's scanner keeps global state.
+ */
+cfg_t *tree_parse(const struct buf *text, struct err *err);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules for single text values. */
+#include "config/checks.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "config/endpoint.h"
+
+static bool is_letter_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool is_printable(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			return false;
+	return true;
+}
+
+int check_account(const char *text, struct err *err)
+{
+	if (text[0] >= '0' && text[0] <= '9')
+		return err_set(err, "'%s' is no account name; write a name, not a number", text);
+	for (const char *c = text; *c != '\0'; c++)
+		if (!is_letter_or_digit(*c) && (c == text || strchr("-._", *c) == NULL) &&
+			*c != '_')
+			return err_set(err,
+				"'%s' is no account name; write letters, digits, '_', '-' and '.'",
+				text);
+	return 0;
+}
+
+int check_user(const char *text, struct err *err)
+{
+	if (strcmp(text, "root") == 0)
+		return err_set(err, "the daemon does not run as root; name an account of its own");
+	return check_account(text, err);
+}
+
+int check_socket(const char *text, struct err *err)
+{
+	return text[0] == '\0' ? 0 : socket_path_check(text, err);
+}
+
+int check_delimiter(const char *text, struct err *err)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		if (*c <= 0x20 || *c > 0x7e || is_letter_or_digit(*c) || strchr("@.\"\\", *c))
+			return err_set(err,
+				"'%s' cannot separate a sub-address; write characters such as \"+\" or "
+				"\"+-\", or \"\" for none",
+				text);
+	return 0;
+}
+
+int check_spamd_user(const char *text, struct err *err)
+{
+	if (!is_printable(text) || strchr(text, ' ') != NULL)
+		return err_set(err,
+			"'%s' is no user name for spamd; write printable ASCII without blanks", text);
+	return 0;
+}
+
+static const char *const references[] = { "%{score}", "%{required}", "%{id}" };
+
+static bool is_known_reference(const char *at)
+{
+	for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++)
+		if (strncmp(at, references[i], strlen(references[i])) == 0)
+			return true;
+	return false;
+}
+
+int check_reply_text(const char *text, struct err *err)
+{
+	if (!is_printable(text))
+		return err_set(err, "SMTP replies are ASCII; write printable ASCII on one line");
+	for (const char *at = strstr(text, "%{"); at != NULL; at = strstr(at + 2, "%{"))
+		if (!is_known_reference(at))
+			return err_set(err,
+				"unknown reference at '%.20s'; known are %%{score}, %%{required} and "
+				"%%{id}",
+				at);
+	return 0;
+}

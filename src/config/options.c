@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The option table and how names are found in it. */
+#include "config/options.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/limits.h"
+#include "config/checks.h"
+#include "config/settings.h"
+
+#define KILO 1024LL
+#define MEGA (1024 * KILO)
+#define GIGA (1024 * MEGA)
+
+#define SECOND 1000LL
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+#define TOP        SECTION_BIT(SECTION_TOP)
+#define SCORER     SECTION_BIT(SECTION_SCORER)
+#define POLICY     SECTION_BIT(SECTION_POLICY)
+#define DOMAINS    (SECTION_BIT(SECTION_DOMAIN) | SECTION_BIT(SECTION_ADDRESS))
+#define OUTBOUND   SECTION_BIT(SECTION_OUTBOUND)
+#define QUARANTINE SECTION_BIT(SECTION_QUARANTINE)
+
+/* Set to true on a row (or a word): known, but not carried out by this version. */
+#define NOT_YET .not_yet = true
+
+#define PLAIN(member) .field = OPTION_PLAIN, .offset = offsetof(struct settings, member)
+#define IN_SCORER(member) .field = OPTION_PLAIN, .offset = offsetof(struct scorer_setting, member)
+#define IN_QUARANTINE(member)                                                                      \
+	.field = OPTION_PLAIN, .offset = offsetof(struct quarantine_setting, member)
+#define IN_POLICY(which, member) .field = which, .offset = offsetof(struct policy_fields, member)
+#define RANGE(least, most) .min = (least), .max = (most)
+
+/* Thresholds: SpamAssassin's GTUBE scores 1,000, nothing sensible lies beyond. */
+#define SCORE_RANGE RANGE(-1000 * 1000, 1000 * 1000)
+
+static const struct option_word log_words[] = {
+	{ "auto", LOG_TARGET_AUTO, false },
+	{ "stderr", LOG_TARGET_STDERR, false },
+	{ "syslog", LOG_TARGET_SYSLOG, false },
+	{ "journal", LOG_TARGET_JOURNAL, false },
+	{ NULL, 0, false },
+};
+
+static const struct option_word log_level_words[] = {
+	{ "error", LOG_LEVEL_ERROR, false },
+	{ "warning", LOG_LEVEL_WARNING, false },
+	{ "info", LOG_LEVEL_INFO, false },
+	{ "debug", LOG_LEVEL_DEBUG, false },
+	{ NULL, 0, false },
+};
+
+static const struct option_word oversize_words[] = {
+	{ "head", OVERSIZE_HEAD, false },
+	{ "pass", OVERSIZE_PASS, false },
+	{ "quarantine", OVERSIZE_QUARANTINE, NOT_YET },
+	{ "tempfail", OVERSIZE_TEMPFAIL, false },
+	{ NULL, 0, false },
+};
+
+static const struct option_word on_failure_words[] = {
+	{ "accept", ON_FAILURE_ACCEPT, false },
+	{ "tempfail", ON_FAILURE_TEMPFAIL, false },
+	{ "quarantine", ON_FAILURE_QUARANTINE, NOT_YET },
+	{ NULL, 0, false },
+};
+
+static const struct option_word protocol_words[] = {
+	{ "spamd", SCORER_SPAMD, false },
+	{ "rspamd", SCORER_RSPAMD, NOT_YET },
+	{ "json", SCORER_JSON, NOT_YET },
+	{ NULL, 0, false },
+};
+
+static const struct option_word threshold_words[] = {
+	{ "off", THRESHOLD_OFF, false },
+	{ NULL, 0, false },
+};
+
+static const struct option_word zero_words[] = {
+	{ "off", 0, false },
+	{ NULL, 0, false },
+};
+
+static const struct option_word hedge_words[] = {
+	{ "half", -1, false },
+	{ "off", 0, false },
+	{ NULL, 0, false },
+};
+
+const struct option options[] = {
+	{ "listen", TOP, OPTION_LISTEN, PLAIN(listen),
+		"unix:/var/spool/postfix/spambridge/milter.sock", 0, 0, NULL, NULL, false,
+		"socket for the mail server: unix:/path or inet:port@host" },
+	{ "socket_group", TOP, OPTION_TEXT, PLAIN(socket_group), "postfix", RANGE(0, 32), NULL,
+		check_account, false, "group that may connect to a unix socket; empty: unchanged" },
+	{ "socket_mode", TOP, OPTION_MODE, PLAIN(socket_mode), "0660", RANGE(0, 0777), NULL, NULL,
+		false, "permissions of a unix socket" },
+	{ "control", TOP, OPTION_PATH, PLAIN(control), "/run/spambridge/control.sock",
+		RANGE(0, 107), NULL, check_socket, false,
+		"socket for spambridgectl; empty: none" },
+	{ "user", TOP, OPTION_TEXT, PLAIN(user), "spambridge", RANGE(1, 32), NULL, check_user,
+		false, "user that the daemon becomes when it is started as root" },
+	{ "log", TOP, OPTION_WORD, PLAIN(log), "auto", 0, 0, log_words, NULL, false,
+		"where log records go" },
+	{ "log_level", TOP, OPTION_WORD, PLAIN(log_level), "info", 0, 0, log_level_words, NULL,
+		false, "least severe records that are written" },
+	{ "deadline", TOP, OPTION_DURATION, PLAIN(deadline_ms), "20s",
+		RANGE(100, 280 * SECOND), NULL, NULL, false,
+		"end of message to answer, waiting for a scorer included" },
+	{ "max_scan_size", TOP, OPTION_SIZE, PLAIN(max_scan_size), "512K",
+		RANGE(1 * KILO, 1 * GIGA), NULL, NULL, false, "larger messages: see oversize" },
+	{ "oversize", TOP, OPTION_WORD, PLAIN(oversize), "head", 0, 0, oversize_words, NULL, false,
+		"what happens to a message that is larger than max_scan_size" },
+	{ "message_memory", TOP, OPTION_SIZE, PLAIN(message_memory), "1M",
+		RANGE(4 * KILO, 1 * GIGA), NULL, NULL, false,
+		"part of a body kept in memory before it goes to a temporary file" },
+	{ "temp_directory", TOP, OPTION_PATH, PLAIN(temp_directory), "/var/tmp", RANGE(1, 4000),
+		NULL, NULL, false, "directory of temporary files" },
+	{ "max_sessions", TOP, OPTION_COUNT, PLAIN(max_sessions), "1000", RANGE(1, 100000), NULL,
+		NULL, false, "connections from mail servers at a time" },
+	{ "late_verdicts", TOP, OPTION_DURATION, PLAIN(late_verdicts_ms), "1h",
+		RANGE(1 * MINUTE, 7 * DAY), zero_words, NULL, false,
+		"how long a verdict that came too late is kept for the sender's retry" },
+	{ "late_verdict_limit", TOP, OPTION_COUNT, PLAIN(late_verdict_limit), "1000",
+		RANGE(0, 1000000), NULL, NULL, false, "late verdicts kept at most" },
+	{ "trusted_networks", TOP, OPTION_NETWORKS, PLAIN(trusted_networks),
+		"127.0.0.0/8, ::1/128", 0, 0, NULL, NULL, false,
+		"clients whose mail is passed unscored" },
+	{ "skip_authenticated", TOP, OPTION_BOOL, PLAIN(skip_authenticated), "true", 0, 0, NULL,
+		NULL, false, "pass mail of authenticated senders unscored" },
+	{ "keep_spam_headers_from", TOP, OPTION_NETWORKS, PLAIN(keep_spam_headers_from), NULL, 0, 0,
+		NULL, NULL, false, "relays whose X-Spam headers are kept" },
+	{ "recipient_delimiter", TOP, OPTION_TEXT, PLAIN(recipient_delimiter), "+", RANGE(0, 8),
+		NULL, check_delimiter, false, "characters that may begin a sub-address" },
+	{ "domain_table", TOP, OPTION_PATH, PLAIN(domain_table), "", RANGE(0, 4000), NULL, NULL,
+		false, "file with one line for each domain or address" },
+
+	{ "protocol", SCORER, OPTION_WORD, IN_SCORER(protocol), "spamd", 0, 0, protocol_words, NULL,
+		false, "what the servers speak" },
+	{ "servers", SCORER, OPTION_SERVERS, .field = OPTION_PLAIN, .offset = 0, NULL, 0, 0, NULL,
+		NULL, false, "addresses; they share the load" },
+	{ "max_connections", SCORER, OPTION_COUNT, IN_SCORER(max_connections), "5",
+		RANGE(1, 10000), NULL, NULL, false, "requests to one server at a time" },
+	{ "user", SCORER, OPTION_TEXT, IN_SCORER(user), "", RANGE(0, 255), NULL, check_spamd_user,
+		false, "spamd User: a fixed name, or recipient, or domain; empty: none" },
+	{ "hedge_after", SCORER, OPTION_DURATION, IN_SCORER(hedge_after_ms), "half",
+		RANGE(1, 280 * SECOND), hedge_words, NULL, false,
+		"ask a second server when there is no answer yet" },
+	{ "ca_file", SCORER, OPTION_PATH, IN_SCORER(ca_file), "", RANGE(0, 4000), NULL, NULL, false,
+		"certificates that servers are checked against; empty: the system's" },
+	{ "cert_file", SCORER, OPTION_PATH, IN_SCORER(cert_file), "", RANGE(0, 4000), NULL, NULL,
+		false, "client certificate to show to servers" },
+	{ "key_file", SCORER, OPTION_PATH, IN_SCORER(key_file), "", RANGE(0, 4000), NULL, NULL,
+		false, "private key of the client certificate" },
+
+	{ "scan", OUTBOUND, OPTION_BOOL, .field = OPTION_PLAIN,
+		.offset = offsetof(struct outbound_setting, scan), "false", 0, 0, NULL, NULL, false,
+		"score mail of authenticated senders and trusted networks" },
+	{ "tag", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE, IN_POLICY(POLICY_TAG, tag), "5.0",
+		SCORE_RANGE, threshold_words, NULL, false, "mark as spam from this score on" },
+	{ "quarantine", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE,
+		IN_POLICY(POLICY_QUARANTINE, quarantine), "off", SCORE_RANGE, threshold_words, NULL,
+		NOT_YET, "hold in the quarantine from this score on" },
+	{ "reject", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE, IN_POLICY(POLICY_REJECT, reject),
+		"15.0", SCORE_RANGE, threshold_words, NULL, false, "refuse from this score on" },
+	{ "subject_tag", POLICY | DOMAINS, OPTION_TEXT, IN_POLICY(POLICY_SUBJECT_TAG, subject_tag),
+		"", RANGE(0, 64), NULL, NULL, NOT_YET, "put before the subject of tagged mail" },
+	{ "reject_text", POLICY | DOMAINS, OPTION_TEXT, IN_POLICY(POLICY_REJECT_TEXT, reject_text),
+		"Message refused as spam (score %{score}), reference %{id}",
+		RANGE(1, LIMIT_REPLY_TEXT), NULL, check_reply_text, false,
+		"what the sender of refused mail is told" },
+	{ "on_failure", TOP | POLICY | DOMAINS | OUTBOUND, OPTION_WORD,
+		IN_POLICY(POLICY_ON_FAILURE, on_failure), "accept", 0, 0, on_failure_words, NULL,
+		false, "what happens when there is no verdict in time" },
+	{ "keep_rejected", POLICY | DOMAINS, OPTION_DURATION,
+		IN_POLICY(POLICY_KEEP_REJECTED, keep_rejected_ms), "off", RANGE(1 * HOUR, 365 * DAY),
+		zero_words, NULL, NOT_YET, "how long a copy of refused mail is kept" },
+
+	{ "directory", QUARANTINE, OPTION_PATH, IN_QUARANTINE(directory),
+		"/var/lib/spambridge/quarantine", RANGE(1, 4000), NULL, NULL, NOT_YET,
+		"where held mail is kept" },
+	{ "expire", QUARANTINE, OPTION_DURATION, IN_QUARANTINE(expire_ms), "30d",
+		RANGE(1 * HOUR, 3650 * DAY), NULL, NULL, NOT_YET, "how long held mail is kept" },
+	{ "max_size", QUARANTINE, OPTION_SIZE, IN_QUARANTINE(max_size), "10G",
+		RANGE(1 * MEGA, 1024 * 1024 * GIGA), NULL, NULL, NOT_YET,
+		"bytes of all held mail together" },
+	{ "release", QUARANTINE, OPTION_TEXT, IN_QUARANTINE(release), "sendmail", RANGE(1, 255),
+		NULL, NULL, NOT_YET, "how released mail is sent: sendmail or smtp://host:port" },
+	{ "digest_from", QUARANTINE, OPTION_TEXT, IN_QUARANTINE(digest_from), "", RANGE(0, 320),
+		NULL, NULL, NOT_YET, "sender of digests; empty: none are sent" },
+};
+
+const size_t option_count = sizeof(options) / sizeof(options[0]);
+
+_Static_assert(sizeof(options) / sizeof(options[0]) <= OPTION_ROWS_MAX, "raise OPTION_ROWS_MAX");
+
+const struct section_kind section_kinds[SECTION_COUNT] = {
+	[SECTION_TOP] = { "", false, false, "the daemon" },
+	[SECTION_SCORER] = { "scorer", true, false, "a scoring service" },
+	[SECTION_POLICY] = { "policy", false, false, "every recipient that nothing below names" },
+	[SECTION_DOMAIN] = { "domain", true, false, "recipients of a domain or its sub-domains" },
+	[SECTION_ADDRESS] = { "address", true, false, "one recipient" },
+	[SECTION_OUTBOUND] = { "outbound", false, false, "own senders, when they are scanned" },
+	[SECTION_QUARANTINE] = { "quarantine", false, NOT_YET, "where held mail is kept" },
+};
+
+const struct option *option_find(enum option_section section, const char *name)
+{
+	for (size_t i = 0; i < option_count; i++)
+		if ((options[i].sections & SECTION_BIT(section)) != 0 &&
+			strcmp(options[i].name, name) == 0)
+			return &options[i];
+	return NULL;
+}
+
+enum option_section section_find(const char *name)
+{
+	for (unsigned i = SECTION_TOP + 1; i < SECTION_COUNT; i++)
+		if (strcmp(section_kinds[i].name, name) == 0)
+			return (enum option_section)i;
+	return SECTION_COUNT;
+}
+
+bool option_is_list(const struct option *option)
+{
+	return option->type == OPTION_NETWORKS || option->type == OPTION_SERVERS;
+}
+
+#define NAME_MAX_LENGTH 31
+
+static unsigned least(unsigned a, unsigned b, unsigned c)
+{
+	unsigned ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+static char plain(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (char)(c - 'A' + 'a');
+	return c == '-' ? '_' : c;
+}
+
+/* Edit distance (Levenshtein), case ignored and '-' taken for '_'. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[NAME_MAX_LENGTH + 1];
+	size_t length = strlen(b);
+
+	if (strlen(a) > NAME_MAX_LENGTH || length > NAME_MAX_LENGTH)
+		return NAME_MAX_LENGTH;
+	for (unsigned j = 0; j <= length; j++)
+		row[j] = j;
+	for (unsigned i = 0; a[i] != '\0'; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = i + 1;
+		for (size_t j = 0; j < length; j++) {
+			unsigned change = diagonal + (plain(a[i]) == plain(b[j]) ? 0 : 1);
+
+			diagonal = row[j + 1];
+			row[j + 1] = least(diagonal + 1, row[j] + 1, change);
+		}
+	}
+	return row[length];
+}
+
+struct nearest {
+	const char *name;
+	unsigned distance;
+};
+
+static void consider(struct nearest *nearest, const char *given, const char *known)
+{
+	unsigned steps = distance(given, known);
+
+	if (steps < nearest->distance) {
+		nearest->distance = steps;
+		nearest->name = known;
+	}
+}
+
+const char *option_suggest(enum option_section section, const char *name)
+{
+	/* A third of the letters wrong is a slip of the pen; more is another word. */
+	struct nearest nearest = { NULL, (unsigned)(strlen(name) / 3) + 2 };
+
+	for (size_t i = 0; i < option_count; i++)
+		if ((options[i].sections & SECTION_BIT(section)) != 0 && !options[i].not_yet)
+			consider(&nearest, name, options[i].name);
+	for (unsigned i = SECTION_TOP + 1; section == SECTION_TOP && i < SECTION_COUNT; i++)
+		if (!section_kinds[i].not_yet)
+			consider(&nearest, name, section_kinds[i].name);
+	return nearest.name;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Life of a snapshot: made, shared, freed. */
+#include "config/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "config/policy_index.h"
+#include "config/settings_private.h"
+#include "config/values.h"
+
+static void destroy(struct settings *settings)
+{
+	network_list_free(&settings->trusted_networks);
+	network_list_free(&settings->keep_spam_headers_from);
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		free(settings->scorers[i].servers);
+	free(settings->scorers);
+	policy_index_free(&settings->index);
+	if (settings->private != NULL)
+		strlist_free(&settings->private->pool);
+	free(settings->private);
+	free(settings);
+}
+
+struct settings *settings_new(const char *path)
+{
+	struct settings *settings = calloc(1, sizeof(*settings));
+
+	if (settings == NULL)
+		return NULL;
+	settings->index = policy_index_new();
+	settings->private = calloc(1, sizeof(*settings->private));
+	if (settings->private != NULL) {
+		atomic_init(&settings->private->references, 1);
+		settings->path = pool_text(&settings->private->pool, path);
+	}
+	if (settings->index == NULL || settings->path == NULL) {
+		destroy(settings);
+		return NULL;
+	}
+	return settings;
+}
+
+struct settings *settings_ref(struct settings *settings)
+{
+	/* Whoever passes a reference on owns one, so no order is needed here. */
+	atomic_fetch_add_explicit(&settings->private->references, 1, memory_order_relaxed);
+	return settings;
+}
+
+void settings_free(struct settings **settings)
+{
+	struct settings *gone = *settings;
+
+	*settings = NULL;
+	/* Every owner's last reads come before the memory goes. */
+	if (gone != NULL && atomic_fetch_sub_explicit(&gone->private->references, 1,
+				    memory_order_acq_rel) == 1)
+		destroy(gone);
+}
+
+int settings_default(const struct option *option, void *base, struct strlist *pool,
+	struct err *err)
+{
+	AUTO(string_free) char *text = NULL;
+	char *element, *rest;
+
+	if (option->fallback == NULL)
+		return 0;
+	if (!option_is_list(option))
+		return value_parse(option, option->fallback, base, pool, err);
+	text = strdup(option->fallback);
+	if (text == NULL)
+		return err_set(err, "out of memory");
+	for (element = strtok_r(text, ", ", &rest); element != NULL;
+		element = strtok_r(NULL, ", ", &rest))
+		if (value_parse(option, element, base, pool, err) < 0)
+			return -1;
+	return 0;
+}
+
+bool settings_need_whole_message(const struct settings *settings)
+{
+	return settings->oversize == OVERSIZE_QUARANTINE ||
+		policy_fields_keep_mail(&settings->policy) ||
+		policy_fields_keep_mail(&settings->outbound.fields) ||
+		policy_index_keeps_mail(settings->index);
+}

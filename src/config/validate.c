@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules between several options of one configuration. */
+#include <string.h>
+
+#include "base/limits.h"
+#include "config/settings_private.h"
+
+bool policy_fields_ordered(const struct policy_fields *fields, struct err *err)
+{
+	static const char *const names[] = { "tag", "quarantine", "reject" };
+	const int32_t values[] = { fields->tag, fields->quarantine, fields->reject };
+	int last = -1;
+
+	for (int i = POLICY_TAG; i <= POLICY_REJECT; i++) {
+		if ((fields->set & 1u << i) == 0 || values[i] == THRESHOLD_OFF)
+			continue;
+		if (last >= 0 && values[last] > values[i]) {
+			err_set(err, "%s is above %s; put them in the order tag, quarantine, reject, "
+				     "or switch one off",
+				names[last], names[i]);
+			return false;
+		}
+		last = i;
+	}
+	return true;
+}
+
+static void check_order(const struct policy_fields *fields, struct complaints *complaints)
+{
+	struct err err = ERR_INIT;
+	unsigned line = 0;
+
+	for (int i = POLICY_TAG; i <= POLICY_REJECT; i++)
+		if ((fields->set & 1u << i) != 0 && fields->origins[i].line > line)
+			line = fields->origins[i].line;
+	if (!policy_fields_ordered(fields, &err))
+		complain(complaints, line, "%s", err.text);
+}
+
+static void check_sockets(
+	const struct settings *settings, const struct scan *scan, struct complaints *complaints)
+{
+	if (settings->listen.family == LISTEN_UNIX && settings->listen.path != NULL &&
+		settings->control != NULL && strcmp(settings->listen.path, settings->control) == 0)
+		complain(complaints,
+			scan_line(&scan->sections[0], option_find(SECTION_TOP, "control"), 0),
+			"control is the same socket as listen; choose another path");
+}
+
+static void check_certificate(const struct scorer_setting *scorer, struct complaints *complaints)
+{
+	if (scorer->cert_file != NULL && scorer->key_file != NULL &&
+		(scorer->cert_file[0] == '\0') != (scorer->key_file[0] == '\0'))
+		complain(complaints, scorer->origin.line,
+			"scorer %s: cert_file and key_file belong together; set both or none",
+			scorer->name);
+}
+
+static void check_scorer(const struct settings *settings, const struct scorer_setting *scorer,
+	struct complaints *complaints)
+{
+	if (scorer->server_count == 0 && !complaints_any(complaints))
+		complain(complaints, scorer->origin.line,
+			"scorer %s has no servers; add servers = { \"unix:/path\" } or tcp://host:port",
+			scorer->name);
+	if (scorer->hedge_after_ms > settings->deadline_ms)
+		complain(complaints, scorer->origin.line,
+			"scorer %s: hedge_after lies behind the deadline; make it shorter or off",
+			scorer->name);
+	check_certificate(scorer, complaints);
+}
+
+static bool section_begun(const struct scan *scan, enum option_section kind)
+{
+	for (size_t i = 0; i < scan->section_count; i++)
+		if (scan->sections[i].kind == kind)
+			return true;
+	return false;
+}
+
+static void check_scorers(
+	const struct settings *settings, const struct scan *scan, struct complaints *complaints)
+{
+	if (!section_begun(scan, SECTION_SCORER))
+		complain(complaints, 0,
+			"no scorer is configured; add scorer \"spamassassin\" { servers = { "
+			"\"tcp://127.0.0.1:783\" } }");
+	if (settings->scorer_count > LIMIT_SCORERS)
+		complain(complaints, settings->scorers[LIMIT_SCORERS].origin.line,
+			"more than %d scorers; remove some", LIMIT_SCORERS);
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		check_scorer(settings, &settings->scorers[i], complaints);
+}
+
+void settings_validate(const struct settings *settings, const struct scan *scan,
+	struct complaints *complaints)
+{
+	check_sockets(settings, scan, complaints);
+	check_scorers(settings, scan, complaints);
+	check_order(&settings->private->top, complaints);
+	check_order(&settings->policy, complaints);
+	check_order(&settings->outbound.fields, complaints);
+}
