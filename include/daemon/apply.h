@@ -5,8 +5,8 @@
 
 #include <libmilter/mfapi.h>
 
-#include "daemon/judge.h"
 #include "daemon/session.h"
+#include "judge/judge.h"
 
 /*
  * Tell the mail server, and return what the end-of-message callback answers. An edit that the

@@ -12,41 +12,26 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#include "config/settings.h"
-#include "mail/envelope.h"
-#include "mail/message.h"
-#include "scorer/pool.h"
+#include "judge/transaction.h"
 
 /* What the mail server granted when the session was negotiated. */
 struct session_abilities {
-	bool add_headers;
 	bool change_headers;
 	bool leading_space;   /* header values come, and go, with their white space */
 	bool skip;            /* SMFIS_SKIP may be answered to a body chunk */
-	bool silent_headers;  /* no reply to a header field */
-	bool silent_body;     /* no reply to a body chunk */
-	bool silent_rest;     /* none to connect, helo, mail, rcpt, end of header */
+	bool silent_connect;  /* no reply to ... */
+	bool silent_helo;
+	bool silent_mail;
+	bool silent_recipients;
+	bool silent_headers;
+	bool silent_body;
 };
 
 struct session {
-	struct pool *pool;
-	const struct settings *settings; /* of the pool */
+	struct transaction mail;
 	struct session_abilities can;
-	struct client client;
-	struct envelope envelope;
-	struct message *message;         /* NULL: none under way */
-	bool out_of_memory;              /* something of this message was lost: defer it */
+	bool counted;         /* a message of ours is counted as under way */
 };
-
-/* Why a client's mail is not asked about. */
-enum exemption {
-	EXEMPT_NOT,
-	EXEMPT_TRUSTED,
-	EXEMPT_AUTHENTICATED,
-};
-
-/* "no", "trusted", "authenticated": the words of the log. */
-const char *exemption_word(enum exemption exemption);
 
 /* A new session that takes over a reference to `pool`; NULL when out of memory. */
 struct session *session_new(struct pool *pool);
@@ -55,13 +40,11 @@ void session_free(struct session **session);
 /* Forget the message, keep the client. */
 void session_reset(struct session *session);
 
-/* Who connected: host name as the mail server found it, socket address or NULL. */
-void session_connect(struct session *session, const char *host, const struct sockaddr *address);
-
-/* Begin a message, or a header or body without one (out of order: the message is deferred). */
-void session_begin(struct session *session, char **mail_argv);
+/* Begin a message that MAIL announces (argv as libmilter gives it). */
+void session_mail(struct session *session, char **argv);
 
 /* Collect; what cannot be kept marks the message for deferral. */
+void session_recipient(struct session *session, const char *given);
 void session_header(struct session *session, const char *name, const char *value);
 
 /* True when no more of the body is of use. */
@@ -69,11 +52,5 @@ bool session_body(struct session *session, const void *bytes, size_t length);
 
 /* No more comes. */
 void session_end(struct session *session);
-
-/* Is this client's mail exempt from scoring? Known from the envelope on. */
-enum exemption session_exemption(const struct session *session);
-
-/* Do incoming X-Spam fields of this client stay? */
-bool session_keeps_spam_headers(const struct session *session);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/digest.h"
 #include "mail/verdict.h"
 #include "scorer/exchange.h"
+#include "scorer/listener.h"
 #include "scorer/pool.h"
 
 struct late_store;
@@ -41,9 +42,12 @@ void late_store_limits(struct late_store *store, int64_t keep_ms, size_t max_ent
 bool late_store_adopt(struct late_store *store, const unsigned char digest[DIGEST_SIZE],
 	struct pool *pool, struct server *server, struct exchange *exchange);
 
-/* What is known of a message, waiting until `until` while it is being scanned. */
+/*
+ * What is known of a message, waiting until `until` (and telling the
+ * listener) while it is being scanned. *ret_verdict is only touched when it was found.
+ */
 enum late_result late_store_find(struct late_store *store, const unsigned char digest[DIGEST_SIZE],
-	struct deadline until, struct verdict *ret_verdict);
+	struct deadline until, struct scan_listener listener, struct verdict *ret_verdict);
 
 struct late_view {
 	size_t running, kept;

@@ -6,27 +6,15 @@
 #include "base/deadline.h"
 #include "mail/verdict.h"
 #include "scorer/late.h"
+#include "scorer/listener.h"
 #include "scorer/pool.h"
 #include "scorer/request.h"
-
-/* How long a scan has waited before its caller is told the first time, and from then on. */
-#define SCAN_FIRST_WAIT_MS 1
-#define SCAN_NEXT_WAIT_MS  2000
-
-/*
- * Told while a scan waits: the first time after SCAN_FIRST_WAIT_MS (`first` true), then every
- * SCAN_NEXT_WAIT_MS. It must not block.
- */
-struct scan_listener {
-	void (*waiting)(void *context, bool first);
-	void *context;
-};
 
 struct scan {
 	struct pool *pool;              /* borrowed */
 	struct scan_request *request;   /* borrowed */
 	struct deadline deadline;
-	struct scan_listener listener;  /* waiting may be NULL */
+	struct scan_listener listener;
 	struct late_store *late;        /* NULL: an unfinished scan is given up */
 	const unsigned char *identity;  /* digest for `late` */
 };

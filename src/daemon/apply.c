@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "protocol/template.h"
 
 /*
  * Where our fields go: 0 would be above the Received field that the mail server adds itself, 1 is
@@ -22,10 +23,10 @@ static const char *outgoing_value(const struct session *session, const char *val
 static bool remove_headers(SMFICTX *context, const struct session *session,
 	const struct judgement *judgement)
 {
-	const struct header_list *list = message_headers(session->message);
+	const struct header_list *list = message_headers(session->mail.message);
 
 	if (judgement->removal_count > 0 && !session->can.change_headers) {
-		log_warn(session->envelope.queue_id,
+		log_warn(session->mail.envelope.queue_id,
 			"forged X-Spam fields stay: the mail server does not let filters change headers");
 		return true;
 	}
@@ -53,28 +54,19 @@ static bool add_headers(SMFICTX *context, const struct session *session,
 	return true;
 }
 
-/* Both mail servers take a lone % for a format sign (and Sendmail then drops the whole text). */
-static void double_percent(char *out, size_t size, const char *text)
-{
-	size_t used = 0;
-
-	for (; *text != '\0' && used + 3 < size; text++) {
-		if (*text == '%')
-			out[used++] = '%';
-		out[used++] = *text;
-	}
-	out[used] = '\0';
-}
-
 static void set_reply(SMFICTX *context, const struct session *session, const char *code,
 	const char *enhanced, const char *text, const char *fallback)
 {
-	char safe[2 * LIMIT_REPLY_TEXT + 1];
+	struct buf safe;
+	bool set;
 
-	double_percent(safe, sizeof(safe), text[0] == '\0' ? fallback : text);
-	if (smfi_setreply(context, (char *)code, (char *)enhanced, safe) == MI_SUCCESS)
+	buf_init(&safe, LIMIT_REPLY_TEXT);
+	set = template_for_milter(&safe, text[0] == '\0' ? fallback : text) &&
+		smfi_setreply(context, (char *)code, (char *)enhanced, safe.data) == MI_SUCCESS;
+	buf_free(&safe);
+	if (set)
 		return;
-	log_warn(session->envelope.queue_id, "the mail server's own words are used for the reply");
+	log_warn(session->mail.envelope.queue_id, "the mail server's own words are used for the reply");
 	(void)smfi_setreply(context, (char *)code, (char *)enhanced, (char *)fallback);
 }
 
@@ -90,7 +82,7 @@ static sfsistat deliver(SMFICTX *context, const struct session *session,
 	if (remove_headers(context, session, judgement) &&
 		add_headers(context, session, &judgement->additions))
 		return SMFIS_CONTINUE;
-	log_err(session->envelope.queue_id, "the mail server refuses to edit the header");
+	log_err(session->mail.envelope.queue_id, "the mail server refuses to edit the header");
 	judgement->action.kind = ACTION_TEMPFAIL;
 	judgement->reason = "edit";
 	return defer(context, session, "");

@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "daemon/apply.h"
 #include "daemon/gate.h"
-#include "daemon/judge.h"
 #include "daemon/runtime.h"
 #include "daemon/session.h"
+#include "judge/judge.h"
 
 /*
  * A session on which nothing happens for this long is closed, seconds. The mail server's own idle
@@ -74,13 +74,15 @@ static unsigned long choose_steps(unsigned long offered, bool whole_message)
 static void note_abilities(struct session *session, unsigned long actions, unsigned long steps)
 {
 	session->can = (struct session_abilities){
-		.add_headers = (actions & SMFIF_ADDHDRS) != 0,
 		.change_headers = (actions & SMFIF_CHGHDRS) != 0,
 		.leading_space = (steps & SMFIP_HDR_LEADSPC) != 0,
 		.skip = (steps & SMFIP_SKIP) != 0,
+		.silent_connect = (steps & SMFIP_NR_CONN) != 0,
+		.silent_helo = (steps & SMFIP_NR_HELO) != 0,
+		.silent_mail = (steps & SMFIP_NR_MAIL) != 0,
+		.silent_recipients = (steps & SMFIP_NR_RCPT) != 0,
 		.silent_headers = (steps & SMFIP_NR_HDR) != 0,
 		.silent_body = (steps & SMFIP_NR_BODY) != 0,
-		.silent_rest = (steps & SMFIP_NR_CONN) != 0,
 	};
 }
 
@@ -127,7 +129,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		*ret_steps = steps & SMFIP_NOUNKNOWN;
 		return SMFIS_CONTINUE;
 	}
-	*ret_steps = choose_steps(steps, settings_need_whole_message(session->settings));
+	*ret_steps = choose_steps(steps, settings_need_whole_message(session->mail.settings));
 	note_abilities(session, *ret_actions, *ret_steps);
 	if ((actions & SMFIF_SETSYMLIST) != 0) {
 		*ret_actions |= SMFIF_SETSYMLIST;
@@ -142,8 +144,8 @@ static sfsistat on_connect(SMFICTX *context, char *host, _SOCK_ADDR *address)
 
 	if (session == NULL)
 		return SMFIS_TEMPFAIL;
-	session_connect(session, host, address);
-	return go_on(session->can.silent_rest);
+	transaction_connect(&session->mail, host, address);
+	return go_on(session->can.silent_connect);
 }
 
 static sfsistat on_helo(SMFICTX *context, char *name)
@@ -152,16 +154,16 @@ static sfsistat on_helo(SMFICTX *context, char *name)
 
 	if (session == NULL)
 		return SMFIS_TEMPFAIL;
-	if (!fact_set(&session->client.helo, name))
-		session->out_of_memory = true;
-	return go_on(session->can.silent_rest);
+	if (!fact_set(&session->mail.client.helo, name))
+		session->mail.out_of_memory = true;
+	return go_on(session->can.silent_helo);
 }
 
 /* A macro that tells a fact; it dies with the callback. */
 static void take_macro(SMFICTX *context, struct session *session, const char *name, char **field)
 {
 	if (!fact_set(field, smfi_getsymval(context, (char *)name)))
-		session->out_of_memory = true;
+		session->mail.out_of_memory = true;
 }
 
 static sfsistat on_mail(SMFICTX *context, char **argv)
@@ -172,10 +174,10 @@ static sfsistat on_mail(SMFICTX *context, char **argv)
 		return SMFIS_TEMPFAIL;
 	/* Asked for before the body comes: they decide how much of it is needed. */
 	session_reset(session);
-	take_macro(context, session, "{auth_authen}", &session->envelope.auth_login);
-	take_macro(context, session, "{auth_type}", &session->envelope.auth_type);
-	session_begin(session, argv);
-	return go_on(session->can.silent_rest);
+	take_macro(context, session, "{auth_authen}", &session->mail.envelope.auth_login);
+	take_macro(context, session, "{auth_type}", &session->mail.envelope.auth_type);
+	session_mail(session, argv);
+	return go_on(session->can.silent_mail);
 }
 
 static sfsistat on_rcpt(SMFICTX *context, char **argv)
@@ -184,9 +186,8 @@ static sfsistat on_rcpt(SMFICTX *context, char **argv)
 
 	if (session == NULL)
 		return SMFIS_TEMPFAIL;
-	if (!envelope_add_recipient(&session->envelope, argv[0]))
-		session->out_of_memory = true;
-	return go_on(session->can.silent_rest);
+	session_recipient(session, argv[0]);
+	return go_on(session->can.silent_recipients);
 }
 
 static sfsistat on_header(SMFICTX *context, char *name, char *value)
@@ -195,19 +196,7 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 
 	if (session == NULL)
 		return SMFIS_TEMPFAIL;
-	if (session->can.leading_space) {
-		session_header(session, name, value);
-	} else {
-		/* The mail server has eaten one blank after the colon: most likely there was one. */
-		struct buf with_blank;
-
-		buf_init(&with_blank, LIMIT_HEADER_BYTES);
-		if (buf_putc(&with_blank, ' ') && buf_puts(&with_blank, value))
-			session_header(session, name, buf_text(&with_blank));
-		else
-			session->out_of_memory = true;
-		buf_free(&with_blank);
-	}
+	session_header(session, name, value);
 	return go_on(session->can.silent_headers);
 }
 
@@ -225,9 +214,9 @@ static sfsistat on_body(SMFICTX *context, unsigned char *bytes, size_t length)
 /* Macros of all stages are still readable at the end of the message. */
 static void take_macros(SMFICTX *context, struct session *session)
 {
-	struct client *client = &session->client;
+	struct client *client = &session->mail.client;
 
-	take_macro(context, session, "i", &session->envelope.queue_id);
+	take_macro(context, session, "i", &session->mail.envelope.queue_id);
 	take_macro(context, session, "j", &client->server_name);
 	take_macro(context, session, "{daemon_name}", &client->daemon_name);
 	take_macro(context, session, "{tls_version}", &client->tls_version);
@@ -252,15 +241,15 @@ static sfsistat on_eom(SMFICTX *context)
 
 	if (session == NULL)
 		return SMFIS_TEMPFAIL;
-	input = (struct judge_input){ .session = session,
-		.deadline = deadline_after_ms(session->settings->deadline_ms),
+	input = (struct judge_input){ .mail = &session->mail,
+		.deadline = deadline_after_ms(session->mail.settings->deadline_ms),
 		.listener = { on_waiting, context },
 		.late = runtime_late() };
 	take_macros(context, session);
 	session_end(session);
 	judge(&input, &judgement);
 	answer = apply(context, session, &judgement);
-	judgement_log(&judgement, session);
+	judgement_log(&judgement, &session->mail);
 	judgement_free(&judgement);
 	session_reset(session);
 	return answer;

@@ -2,26 +2,10 @@
 /* One connection of the mail server and the message that it is bringing. */
 #include "daemon/session.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
+#include "base/limits.h"
 #include "daemon/runtime.h"
-
-const char *exemption_word(enum exemption exemption)
-{
-	switch (exemption) {
-	case EXEMPT_TRUSTED:
-		return "trusted";
-	case EXEMPT_AUTHENTICATED:
-		return "authenticated";
-	case EXEMPT_NOT:
-		break;
-	}
-	return "no";
-}
 
 struct session *session_new(struct pool *pool)
 {
@@ -29,18 +13,17 @@ struct session *session_new(struct pool *pool)
 
 	if (session == NULL)
 		return NULL;
-	session->pool = pool;
-	session->settings = pool_settings(pool);
+	session->mail.pool = pool;
+	session->mail.settings = pool_settings(pool);
 	return session;
 }
 
 void session_reset(struct session *session)
 {
-	if (session->message != NULL)
+	if (session->counted)
 		runtime_message_end();
-	message_free(&session->message);
-	envelope_free(&session->envelope);
-	session->out_of_memory = false;
+	session->counted = false;
+	transaction_reset(&session->mail);
 }
 
 void session_free(struct session **session)
@@ -51,103 +34,65 @@ void session_free(struct session **session)
 	if (gone == NULL)
 		return;
 	session_reset(gone);
-	client_free(&gone->client);
-	pool_free(&gone->pool);
+	transaction_free(&gone->mail);
 	free(gone);
 }
 
-/* The host name, unless it only says that there is none: "unknown" (Postfix), "[1.2.3.4]" (Sendmail). */
-static const char *real_name(const char *host)
+static void begin(struct session *session)
 {
-	if (host == NULL || host[0] == '[' || strcasecmp(host, "unknown") == 0)
-		return NULL;
-	return host;
-}
-
-void session_connect(struct session *session, const char *host, const struct sockaddr *address)
-{
-	struct client *client = &session->client;
-	char text[INET6_ADDRSTRLEN] = "";
-
-	client_free(client);
-	client->sockaddr.ss_family = AF_UNSPEC;
-	if (address != NULL && address->sa_family == AF_INET) {
-		memcpy(&client->sockaddr, address, sizeof(struct sockaddr_in));
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text,
-			sizeof(text));
-	} else if (address != NULL && address->sa_family == AF_INET6) {
-		memcpy(&client->sockaddr, address, sizeof(struct sockaddr_in6));
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text,
-			sizeof(text));
-	}
-	if (!fact_set(&client->name, real_name(host)) || !fact_set(&client->address, text))
-		session->out_of_memory = true;
-}
-
-/* How much of a body anybody can need from this client. */
-static size_t body_needed(const struct session *session)
-{
-	if (settings_need_whole_message(session->settings))
-		return SIZE_MAX;
-	if (session_exemption(session) != EXEMPT_NOT && !session->settings->outbound.scan)
-		return 0;
-	return session->settings->max_scan_size;
-}
-
-void session_begin(struct session *session, char **mail_argv)
-{
-	struct message_limits limits;
-
-	session_reset(session);
-	if (mail_argv != NULL && !envelope_set_sender(&session->envelope, mail_argv))
-		session->out_of_memory = true;
-	limits = (struct message_limits){ body_needed(session), session->settings->message_memory,
-		session->settings->temp_directory };
-	session->message = message_new(&limits);
-	if (session->message == NULL)
-		session->out_of_memory = true;
-	else
+	if (!session->counted)
 		runtime_message_begin();
+	session->counted = true;
+	transaction_begin(&session->mail);
+}
+
+void session_mail(struct session *session, char **argv)
+{
+	if (!envelope_set_sender(&session->mail.envelope, argv))
+		session->mail.out_of_memory = true;
+	begin(session);
+}
+
+void session_recipient(struct session *session, const char *given)
+{
+	if (!envelope_add_recipient(&session->mail.envelope, given))
+		session->mail.out_of_memory = true;
 }
 
 void session_header(struct session *session, const char *name, const char *value)
 {
-	if (session->message == NULL)
-		session_begin(session, NULL);
-	if (session->message != NULL)
-		(void)message_add_header(session->message, name, value);
+	struct buf with_blank;
+
+	/* A mail server that skips stages must not be able to hurt us. */
+	if (session->mail.message == NULL)
+		begin(session);
+	if (session->mail.message == NULL)
+		return;
+	if (session->can.leading_space) {
+		(void)message_add_header(session->mail.message, name, value);
+		return;
+	}
+	/* The mail server has eaten one blank after the colon: most likely there was one. */
+	buf_init(&with_blank, LIMIT_HEADER_BYTES);
+	if (buf_putc(&with_blank, ' ') && buf_puts(&with_blank, value))
+		(void)message_add_header(session->mail.message, name, buf_text(&with_blank));
+	else
+		session->mail.out_of_memory = true;
+	buf_free(&with_blank);
 }
 
 bool session_body(struct session *session, const void *bytes, size_t length)
 {
-	if (session->message == NULL)
-		session_begin(session, NULL);
-	return session->message != NULL &&
-		message_add_body(session->message, bytes, length) == MESSAGE_ENOUGH;
+	if (session->mail.message == NULL)
+		begin(session);
+	return session->mail.message != NULL &&
+		message_add_body(session->mail.message, bytes, length) == MESSAGE_ENOUGH;
 }
 
 void session_end(struct session *session)
 {
-	if (session->message == NULL)
-		session_begin(session, NULL);
-	if (session->message != NULL)
-		message_seal(session->message);
-}
-
-enum exemption session_exemption(const struct session *session)
-{
-	const struct settings *settings = session->settings;
-
-	if (network_list_matches(&settings->trusted_networks,
-		    (const struct sockaddr *)&session->client.sockaddr))
-		return EXEMPT_TRUSTED;
-	if (settings->skip_authenticated && session->envelope.auth_login != NULL)
-		return EXEMPT_AUTHENTICATED;
-	return EXEMPT_NOT;
-}
-
-bool session_keeps_spam_headers(const struct session *session)
-{
-	return network_list_matches(&session->settings->keep_spam_headers_from,
-		(const struct sockaddr *)&session->client.sockaddr);
+	if (session->mail.message == NULL)
+		begin(session);
+	if (session->mail.message != NULL)
+		message_seal(session->mail.message);
 }

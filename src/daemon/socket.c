@@ -103,7 +103,7 @@ static int find_group(const char *name, gid_t *ret_group, struct err *err)
 int socket_prepare(const struct settings *settings, struct socket_making *ret_making,
 	struct err *err)
 {
-	gid_t group;
+	gid_t group = (gid_t)-1;
 
 	*ret_making = (struct socket_making){ .group_before = getegid() };
 	if (settings->listen.family != LISTEN_UNIX) {
@@ -129,7 +129,7 @@ int socket_prepare(const struct settings *settings, struct socket_making *ret_ma
 static int set_group_and_mode(const struct settings *settings, struct err *err)
 {
 	const char *path = settings->listen.path;
-	gid_t group;
+	gid_t group = (gid_t)-1;
 
 	if (settings->socket_group[0] != '\0') {
 		if (find_group(settings->socket_group, &group, err) != 0)

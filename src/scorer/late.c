@@ -107,6 +107,8 @@ static void keep_verdict(struct late_store *store, struct late_entry *entry)
 	verdict_move(&entry->verdict, &entry->exchange->verdict);
 	entry->verdict.scan_us = clock_now_us() - entry->exchange->started_us;
 	entry->verdict.late = true;
+	entry->verdict.scorer = strdup(server_scorer(entry->server)->name);
+	entry->verdict.server = strdup(server_setting(entry->server)->text);
 	entry->until = deadline_after_ms(store->keep_ms);
 	store->view.finished++;
 	log_info(NULL, "a late verdict came after %lld ms: score %ld/1000",
@@ -273,19 +275,32 @@ bool late_store_adopt(struct late_store *store, const unsigned char digest[DIGES
 	return true;
 }
 
-enum late_result late_store_find(struct late_store *store, const unsigned char digest[DIGEST_SIZE],
-	struct deadline until, struct verdict *ret_verdict)
+/* Wait, with the lock, until the entry's scan has ended; returns it, or NULL when it is gone. */
+static struct late_entry *await(struct late_store *store, const unsigned char *digest,
+	struct deadline until, struct scan_listener listener)
 {
-	struct timespec moment = deadline_timespec(until);
+	struct listener_clock clock = listener_begin(listener);
+	struct late_entry *entry = find_entry(store, digest);
+
+	while (entry != NULL && entry->exchange != NULL && !deadline_passed(until)) {
+		struct timespec moment = deadline_timespec(deadline_sooner(until, clock.next));
+
+		(void)pthread_cond_timedwait(&store->finished, &store->lock, &moment);
+		listener_tell(&clock);
+		entry = find_entry(store, digest);
+	}
+	return entry;
+}
+
+enum late_result late_store_find(struct late_store *store, const unsigned char digest[DIGEST_SIZE],
+	struct deadline until, struct scan_listener listener, struct verdict *ret_verdict)
+{
 	enum late_result result = LATE_NONE;
 	struct late_entry *entry;
 
 	pthread_mutex_lock(&store->lock);
 	trim(store, store->max_entries);
-	entry = find_entry(store, digest);
-	while (entry != NULL && entry->exchange != NULL &&
-		pthread_cond_timedwait(&store->finished, &store->lock, &moment) == 0)
-		entry = find_entry(store, digest);
+	entry = await(store, digest, until, listener);
 	if (entry != NULL && entry->exchange != NULL)
 		result = LATE_RUNNING;
 	else if (entry != NULL && verdict_copy(ret_verdict, &entry->verdict))

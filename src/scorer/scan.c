@@ -22,24 +22,11 @@ struct run {
 	struct asked asked[2];
 	size_t asked_count;
 	struct deadline hedge_at;
-	struct deadline listener_at;
-	bool first_wait;
+	struct listener_clock clock;
 	int64_t started_us;
 	int64_t winner_us;        /* when the exchange that brought the verdict began */
 	struct verdict failure;   /* of the last server that failed */
 };
-
-static void tell_listener(struct run *run)
-{
-	const struct scan_listener *listener = &run->scan->listener;
-
-	if (!deadline_passed(run->listener_at))
-		return;
-	if (listener->waiting != NULL)
-		listener->waiting(listener->context, run->first_wait);
-	run->first_wait = false;
-	run->listener_at = deadline_after_ms(SCAN_NEXT_WAIT_MS);
-}
 
 static enum server_outcome outcome_of(enum verdict_status status)
 {
@@ -117,7 +104,7 @@ static int64_t hedge_after_ms(const struct run *run)
 /* Get a slot and ask the server that it is for. False when nobody can be asked (any more). */
 static bool ask_next(struct run *run)
 {
-	struct deadline until = deadline_sooner(run->scan->deadline, run->listener_at);
+	struct deadline until = deadline_sooner(run->scan->deadline, run->clock.next);
 	struct server *server = NULL;
 
 	switch (slot_request_wait(&run->slots, until, run->scan->deadline, &server)) {
@@ -157,7 +144,7 @@ static void hedge(struct run *run)
 static void wait_for_events(struct run *run)
 {
 	struct pollfd set[2 * EXCHANGE_POLL_MAX];
-	struct deadline until = deadline_sooner(run->scan->deadline, run->listener_at);
+	struct deadline until = deadline_sooner(run->scan->deadline, run->clock.next);
 	nfds_t count = 0;
 
 	if (run->asked_count == 1)
@@ -211,7 +198,7 @@ static bool ask_until_answered(struct run *run, struct verdict *ret_verdict)
 		if (step_all(run, ret_verdict))
 			return true;
 		hedge(run);
-		tell_listener(run);
+		listener_tell(&run->clock);
 	}
 	return false;
 }
@@ -254,8 +241,7 @@ static void drop_loser(struct run *run)
 void scan_run(const struct scan *scan, struct verdict *ret_verdict)
 {
 	struct run run = { .scan = scan,
-		.first_wait = true,
-		.listener_at = deadline_after_ms(SCAN_FIRST_WAIT_MS),
+		.clock = listener_begin(scan->listener),
 		.hedge_at = deadline_never(),
 		.started_us = clock_now_us() };
 

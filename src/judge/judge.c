@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From a collected message to one value that says what is to be done with it. */
-#include "daemon/judge.h"
+#include "judge/judge.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +25,10 @@ static void defer(struct judgement *judgement, const char *why)
 }
 
 /* The thresholds of every recipient; for exempt clients' mail those of `outbound`. */
-static bool look_up_policies(const struct session *session, enum exemption exemption,
+static bool look_up_policies(const struct transaction *mail, enum exemption exemption,
 	struct judgement *judgement)
 {
-	const struct strlist *recipients = &session->envelope.recipients;
+	const struct strlist *recipients = &mail->envelope.recipients;
 
 	judgement->policies = calloc(recipients->count + 1, sizeof(*judgement->policies));
 	if (judgement->policies == NULL)
@@ -36,10 +36,10 @@ static bool look_up_policies(const struct session *session, enum exemption exemp
 	judgement->policy_count = recipients->count;
 	for (size_t i = 0; i < recipients->count; i++)
 		if (exemption == EXEMPT_NOT)
-			policy_lookup(session->settings, recipients->items[i],
+			policy_lookup(mail->settings, recipients->items[i],
 				&judgement->policies[i]);
 		else
-			policy_lookup_outbound(session->settings, session->envelope.sender,
+			policy_lookup_outbound(mail->settings, mail->envelope.sender,
 				&judgement->policies[i]);
 	return true;
 }
@@ -53,10 +53,10 @@ static bool may_defer(const struct judgement *judgement)
 }
 
 /* The user that spamd is told: a fixed one, or that of the only recipient. */
-static const char *spamd_user(const struct session *session, char *scratch, size_t size)
+static const char *spamd_user(const struct transaction *mail, char *scratch, size_t size)
 {
-	const struct strlist *recipients = &session->envelope.recipients;
-	const char *user = session->settings->scorers[0].user, *at;
+	const struct strlist *recipients = &mail->envelope.recipients;
+	const char *user = mail->settings->scorers[0].user, *at;
 
 	if (strcmp(user, "recipient") != 0 && strcmp(user, "domain") != 0)
 		return user;
@@ -74,17 +74,17 @@ static const char *spamd_user(const struct session *session, char *scratch, size
 /* Ask the scorers, or take the verdict of a scan that was late for an earlier attempt. */
 static void ask(const struct judge_input *input, struct judgement *judgement)
 {
-	struct session *session = input->session;
+	const struct transaction *mail = input->mail;
 	char user[LIMIT_ADDRESS + 1];
 	unsigned char identity[DIGEST_SIZE];
-	struct scan_request_options options = { session->settings->max_scan_size,
-		spamd_user(session, user, sizeof(user)), time(NULL),
-		session_keeps_spam_headers(session) };
-	struct scan scan = { .pool = session->pool, .deadline = input->deadline,
+	struct scan_request_options options = { mail->settings->max_scan_size,
+		spamd_user(mail, user, sizeof(user)), time(NULL),
+		transaction_keeps_spam_headers(mail) };
+	struct scan scan = { .pool = mail->pool, .deadline = input->deadline,
 		.listener = input->listener };
 
 	if (input->late != NULL && may_defer(judgement) &&
-		message_identity(&session->envelope, session->message, identity)) {
+		message_identity(&mail->envelope, mail->message, identity)) {
 		scan.late = input->late;
 		scan.identity = identity;
 		switch (late_store_find(input->late, identity, input->deadline, input->listener,
@@ -99,7 +99,7 @@ static void ask(const struct judge_input *input, struct judgement *judgement)
 			break;
 		}
 	}
-	scan.request = scan_request_new(&session->client, &session->envelope, session->message,
+	scan.request = scan_request_new(&mail->client, &mail->envelope, mail->message,
 		&options);
 	if (scan.request == NULL) {
 		judgement->verdict.status = VERDICT_ERROR;
@@ -112,11 +112,11 @@ static void ask(const struct judge_input *input, struct judgement *judgement)
 }
 
 /* A message that is larger than what may be scanned. False: it is scanned all the same (its head). */
-static bool is_settled_by_size(const struct session *session, struct judgement *judgement)
+static bool is_settled_by_size(const struct transaction *mail, struct judgement *judgement)
 {
-	if (message_size(session->message) <= session->settings->max_scan_size)
+	if (message_size(mail->message) <= mail->settings->max_scan_size)
 		return false;
-	switch (session->settings->oversize) {
+	switch (mail->settings->oversize) {
 	case OVERSIZE_HEAD:
 		return false;
 	case OVERSIZE_PASS:
@@ -135,16 +135,16 @@ static bool is_settled_by_size(const struct session *session, struct judgement *
 /* The verdict on a message that is complete, and what follows from it. */
 static void score_and_decide(const struct judge_input *input, struct judgement *judgement)
 {
-	const struct session *session = input->session;
-	enum exemption exemption = session_exemption(session);
+	const struct transaction *mail = input->mail;
+	enum exemption exemption = transaction_exemption(mail);
 
-	if (!look_up_policies(session, exemption, judgement)) {
+	if (!look_up_policies(mail, exemption, judgement)) {
 		defer(judgement, "out of memory");
 		return;
 	}
-	if (exemption != EXEMPT_NOT && !session->settings->outbound.scan)
+	if (exemption != EXEMPT_NOT && !mail->settings->outbound.scan)
 		judgement->reason = exemption_word(exemption);
-	else if (is_settled_by_size(session, judgement))
+	else if (is_settled_by_size(mail, judgement))
 		return;
 	else
 		ask(input, judgement);
@@ -152,52 +152,75 @@ static void score_and_decide(const struct judge_input *input, struct judgement *
 		&judgement->verdict);
 }
 
-static bool build_headers(const struct session *session, struct judgement *judgement)
+static bool build_headers(const struct transaction *mail, struct judgement *judgement)
 {
 	const struct action *action = &judgement->action;
 	const struct xspam_facts facts = { .spam = action->spam,
 		.required = action->required,
 		.required_off = action->required == THRESHOLD_OFF,
-		.host = session->client.server_name,
+		.host = mail->client.server_name,
 		.engine = FALLBACK_ENGINE,
-		.scanned_bytes = session->settings->max_scan_size,
-		.message_bytes = message_size(session->message) };
+		.scanned_bytes = mail->settings->max_scan_size,
+		.message_bytes = message_size(mail->message) };
 
 	if (action->kind != ACTION_DELIVER)
 		return true;
-	if (!session_keeps_spam_headers(session) &&
-		!headers_reserved(message_headers(session->message), &judgement->removals,
+	if (!transaction_keeps_spam_headers(mail) &&
+		!headers_reserved(message_headers(mail->message), &judgement->removals,
 			&judgement->removal_count))
 		return false;
 	return action->marking == MARK_NOTHING ||
 		xspam_build(&judgement->additions, &judgement->verdict, &facts);
 }
 
-static bool build_reply(const struct session *session, struct judgement *judgement)
+/* The names of the tests, joined by commas, as many as fit. */
+static void join_tests(struct buf *out, const struct verdict *verdict)
 {
-	const struct action *action = &judgement->action;
-	const struct strlist *recipients = &session->envelope.recipients;
-	const struct template_values values = { .score = judgement->verdict.score,
-		.required = action->required,
-		.id = envelope_id(&session->envelope),
-		.queue_id = envelope_id(&session->envelope),
-		.sender = session->envelope.sender,
-		.recipient = recipients->count == 1 ? recipients->items[0] : NULL,
-		.verdict = &judgement->verdict };
-	struct buf text;
+	for (size_t i = 0; i < verdict->test_count && !out->failed; i++) {
+		if (i > 0)
+			buf_putc(out, ',');
+		buf_puts(out, verdict->tests[i].name);
+	}
+}
+
+static bool expand_reject_text(const struct transaction *mail, const struct judgement *judgement,
+	struct buf *text)
+{
+	const struct envelope *envelope = &mail->envelope;
+	const struct template_facts facts = { .score = judgement->verdict.score,
+		.has_score = true,
+		.required = judgement->action.required,
+		.has_required = true,
+		.id = envelope_id(envelope),
+		.queue_id = envelope_id(envelope),
+		.sender = envelope->sender,
+		.recipient = envelope->recipients.count == 1 ? envelope->recipients.items[0] : NULL };
+	struct template_facts complete = facts;
+	struct buf tests;
 	bool good;
 
-	if (action->kind == ACTION_DELIVER)
-		return true;
+	buf_init(&tests, LIMIT_REPLY_TEXT);
+	join_tests(&tests, &judgement->verdict);
+	complete.tests = buf_text(&tests);
+	good = template_expand(text, judgement->action.decisive->reject_text, &complete);
+	buf_free(&tests);
+	return good;
+}
+
+/* Empty when it cannot be built: apply() then has words of its own. */
+static void build_reply(const struct transaction *mail, struct judgement *judgement)
+{
+	struct buf text;
+	bool good = true;
+
 	buf_init(&text, LIMIT_REPLY_TEXT);
-	if (action->kind == ACTION_REJECT)
-		good = template_expand(&text, action->decisive->reject_text, &values);
-	else
+	if (judgement->action.kind == ACTION_REJECT)
+		good = expand_reject_text(mail, judgement, &text);
+	else if (judgement->action.kind == ACTION_TEMPFAIL)
 		good = buf_printf(&text, "Cannot be checked for spam now (%s), try again later",
 			judgement->reason);
-	snprintf(judgement->reply, sizeof(judgement->reply), "%s", buf_text(&text));
+	snprintf(judgement->reply, sizeof(judgement->reply), "%s", good ? buf_text(&text) : "");
 	buf_free(&text);
-	return good;
 }
 
 static const char *reason_of(const struct verdict *verdict)
@@ -209,25 +232,24 @@ static const char *reason_of(const struct verdict *verdict)
 
 void judge(const struct judge_input *input, struct judgement *ret_judgement)
 {
-	const struct session *session = input->session;
+	const struct transaction *mail = input->mail;
 	int64_t started_us = clock_now_us();
 
 	*ret_judgement = (struct judgement){ .action = { .kind = ACTION_DELIVER,
 						     .required = THRESHOLD_OFF } };
 	verdict_init(&ret_judgement->verdict);
 	headers_init(&ret_judgement->additions, XSPAM_LIST_SIZE);
-	if (session->message == NULL || session->out_of_memory)
+	if (mail->message == NULL || mail->out_of_memory)
 		defer(ret_judgement, "out of memory");
-	else if (message_error(session->message) != NULL)
-		defer(ret_judgement, message_error(session->message));
+	else if (message_error(mail->message) != NULL)
+		defer(ret_judgement, message_error(mail->message));
 	else
 		score_and_decide(input, ret_judgement);
 	if (ret_judgement->reason == NULL)
 		ret_judgement->reason = reason_of(&ret_judgement->verdict);
-	if (session->message != NULL && !build_headers(session, ret_judgement))
+	if (mail->message != NULL && !build_headers(mail, ret_judgement))
 		defer(ret_judgement, "out of memory");
-	if (!build_reply(session, ret_judgement))
-		ret_judgement->reply[0] = '\0';
+	build_reply(mail, ret_judgement);
 	ret_judgement->total_us = clock_now_us() - started_us;
 }
 

@@ -6,7 +6,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/score.h"
-#include "daemon/judge.h"
+#include "judge/judge.h"
 
 static void put(struct buf *line, const char *key, const char *value)
 {
@@ -73,21 +73,21 @@ static void put_tests(struct buf *line, const struct verdict *verdict)
 	}
 }
 
-void judgement_log(const struct judgement *judgement, const struct session *session)
+void judgement_log(const struct judgement *judgement, const struct transaction *mail)
 {
 	const struct verdict *verdict = &judgement->verdict;
 	struct buf line;
 
 	buf_init(&line, LIMIT_LOG_RECORD - 1);
-	put(&line, "id", session->envelope.queue_id);
+	put(&line, "id", mail->envelope.queue_id);
 	put(&line, "from",
-		session->envelope.has_sender && session->envelope.sender[0] == '\0' ?
+		mail->envelope.has_sender && mail->envelope.sender[0] == '\0' ?
 			"<>" :
-			session->envelope.sender);
-	put_recipients(&line, &session->envelope.recipients);
-	put(&line, "client", session->client.address);
+			mail->envelope.sender);
+	put_recipients(&line, &mail->envelope.recipients);
+	put(&line, "client", mail->client.address);
 	put_number(&line, "size",
-		session->message == NULL ? 0 : message_size(session->message));
+		mail->message == NULL ? 0 : message_size(mail->message));
 	put(&line, "scorer", verdict->scorer);
 	put(&line, "server", verdict->server);
 	put_score(&line, "score", verdict->status == VERDICT_SCORED, verdict->score);
@@ -101,5 +101,5 @@ void judgement_log(const struct judgement *judgement, const struct session *sess
 	log_info(NULL, "%s", buf_text(&line));
 	buf_free(&line);
 	if (verdict->err.text[0] != '\0')
-		log_debug(session->envelope.queue_id, "no score: %s", verdict->err.text);
+		log_debug(mail->envelope.queue_id, "no score: %s", verdict->err.text);
 }

@@ -2,17 +2,17 @@
 /*
  * From a collected message to one value that says what is to be done with it.
  *
- * judge() renders, asks, and decides, and never touches the mail server; apply() carries the
- * judgement out and never reconsiders.
+ * judge() renders, asks, and decides, and never touches the mail server; the daemon carries the
+ * judgement out and never reconsiders, the tool prints it.
  */
-#ifndef SPAMBRIDGE_DAEMON_JUDGE_H
-#define SPAMBRIDGE_DAEMON_JUDGE_H
+#ifndef SPAMBRIDGE_JUDGE_JUDGE_H
+#define SPAMBRIDGE_JUDGE_JUDGE_H
 
 #include <stdint.h>
 
 #include "base/deadline.h"
 #include "base/limits.h"
-#include "daemon/session.h"
+#include "judge/transaction.h"
 #include "mail/headers.h"
 #include "mail/verdict.h"
 #include "policy/decide.h"
@@ -33,7 +33,7 @@ struct judgement {
 };
 
 struct judge_input {
-	struct session *session;
+	const struct transaction *mail;
 	struct deadline deadline;
 	struct scan_listener listener;
 	struct late_store *late;
@@ -44,6 +44,6 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement);
 void judgement_free(struct judgement *judgement);
 
 /* The one line per message; its keys and their order are an interface (spambridge(8)). */
-void judgement_log(const struct judgement *judgement, const struct session *session);
+void judgement_log(const struct judgement *judgement, const struct transaction *mail);
 
 #endif
