@@ -12,8 +12,6 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support.badscorer import BadScorer, ScorerProcess     # noqa: E402
 from support.daemon import Daemon, Workspace, build_directory     # noqa: E402
 
-THRESHOLDS = "tag = 5.0\nquarantine = off\nreject = 15.0"
-
 
 def pytest_configure():
     if build_directory() is None:
@@ -75,7 +73,7 @@ class Pair:
 def pair():
     with Workspace() as place, BadScorer(place.path) as scorer:
         server = scorer.listen("good", transport="unix")
-        with Daemon([server], policy=THRESHOLDS, deadline="10s") as daemon:
+        with Daemon([server], deadline="10s") as daemon:
             yield Pair(daemon, scorer)
             assert daemon.alive(), "the daemon died:\n" + "\n".join(daemon.lines[-60:])
             daemon.stop_cleanly()

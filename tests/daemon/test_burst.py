@@ -11,14 +11,12 @@ from support import checks
 from support.messages import make
 from support.mta import burst
 
-POLICY = "tag = 5.0\nquarantine = off\nreject = 15.0"
-
 
 @pytest.mark.parametrize("freeze", [False, True], ids=["running", "one-round"])
 @pytest.mark.parametrize("count,limit_s", [(6, 1.2), (40, 1.2), (200, 1.5)])
 def test_burst(start, scorer_process, count, limit_s, freeze):
     server = scorer_process.listen("slow", seconds=1.0, score="7.3")
-    daemon = start([server], deadline="10s", policy=POLICY, scorer="max_connections = 500")
+    daemon = start([server], deadline="10s", scorer="max_connections = 500")
     outcomes = burst(daemon.address, [make()] * count, freeze=daemon.pid() if freeze else None)
     seconds = sorted(outcome.seconds for outcome in outcomes)
     assert seconds[-1] <= limit_s, seconds[-8:]
@@ -29,7 +27,7 @@ def test_burst(start, scorer_process, count, limit_s, freeze):
 def test_deadline_in_a_burst(start, scorer_process):
     """200 messages that all run into the deadline get their answers on time."""
     server = scorer_process.listen("bad", behaviour="silent")
-    daemon = start([server], deadline="1s", policy=POLICY, scorer="max_connections = 500")
+    daemon = start([server], deadline="1s", scorer="max_connections = 500")
     outcomes = burst(daemon.address, [make()] * 200, freeze=daemon.pid())
     seconds = sorted(outcome.seconds for outcome in outcomes)
     assert seconds[-1] <= 1.1, seconds[-8:]

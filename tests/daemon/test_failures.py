@@ -3,11 +3,11 @@
 
 import pytest
 from support import checks, ports
+from support.daemon import THRESHOLDS
 from support.messages import make
 from support.mta import Session, send
 
 DEADLINE_MS = 700
-POLICY = "tag = 5.0\nquarantine = off\nreject = 15.0"
 LATE_S = DEADLINE_MS / 1000 + 0.1   # the promise: at most 100 ms beyond the deadline
 
 # behaviours that are answered as soon as they are seen
@@ -30,7 +30,7 @@ def run(start, scorer, behaviour, on_failure="accept", transport="tcp", **option
     """One message to a daemon whose only scorer behaves so; returns (outcome, log line)."""
     server = scorer.listen("bad", behaviour=behaviour, transport=transport, score="7.3", **options)
     daemon = start([server], deadline=f"{DEADLINE_MS}ms",
-                   policy=f"{POLICY}\non_failure = {on_failure}")
+                   policy=f"{THRESHOLDS}\non_failure = {on_failure}")
     outcome = send(daemon.address, make(), queue_id="4FAILURE")
     assert daemon.alive()
     return outcome, daemon.message_line("4FAILURE")
@@ -94,7 +94,7 @@ def test_unusual_but_right(start, scorer, behaviour, transport):
 def test_refused(start):
     """F1: nobody listens: the policy at once."""
     port = ports.free_port()
-    daemon = start([f"tcp://127.0.0.1:{port}"], deadline="5s", policy=POLICY)
+    daemon = start([f"tcp://127.0.0.1:{port}"], deadline="5s")
     outcome = send(daemon.address, make(), queue_id="4REFUSED")
     assert checks.unscanned_reason(outcome) == "refused"
     assert outcome.seconds < 0.5
@@ -102,7 +102,7 @@ def test_refused(start):
 
 
 def test_missing_unix_socket(start, workspace):
-    daemon = start([f"unix:{workspace.file('nobody.sock')}"], policy=POLICY)
+    daemon = start([f"unix:{workspace.file('nobody.sock')}"])
     assert checks.unscanned_reason(send(daemon.address, make())) == "refused"
 
 
@@ -111,7 +111,7 @@ def test_reply_cut_at_every_byte(start, scorer, cut):
     """F9, trap 31: a verdict only when the reply is whole."""
     server = scorer.listen("bad", behaviour=cut, score="7.3")
     good = scorer.listen("good", score="7.3")
-    daemon = start([server], deadline="2s", policy=POLICY)
+    daemon = start([server], deadline="2s")
     reply_size = probe_reply_size(good)
     wrong = []
     with Session(daemon.address) as session:
@@ -141,7 +141,7 @@ def test_recovers_when_the_scorer_returns(start, scorer):
     """F13: a server that was set aside is asked again once it answers its probe."""
     server = scorer.listen("x", score="7.3")
     port = int(server.rsplit(":", 1)[1])
-    daemon = start([server], deadline="2s", policy=POLICY)
+    daemon = start([server], deadline="2s")
     assert checks.status(send(daemon.address, make()))["score"] == "7.3"
     scorer.refuse("x")
     assert checks.unscanned_reason(send(daemon.address, make())) == "refused"
@@ -156,7 +156,7 @@ def test_fails_over(start, scorer):
     servers = [f"tcp://127.0.0.1:{ports.free_port()}",
                scorer.listen("liar", behaviour="status_only"),
                scorer.listen("good", score="7.3")]
-    daemon = start(servers, deadline="3s", policy=POLICY)
+    daemon = start(servers, deadline="3s")
     for _ in range(10):
         outcome = send(daemon.address, make())
         assert checks.status(outcome)["score"] == "7.3"
@@ -165,7 +165,7 @@ def test_fails_over(start, scorer):
 def test_hedges_a_silent_server(start, scorer):
     """A silent server's message goes to a second one after hedge_after."""
     servers = [scorer.listen("mute", behaviour="silent"), scorer.listen("good", score="7.3")]
-    daemon = start(servers, deadline="3s", policy=POLICY, scorer="hedge_after = 200ms")
+    daemon = start(servers, deadline="3s", scorer="hedge_after = 200ms")
     for _ in range(4):
         outcome = send(daemon.address, make())
         assert checks.status(outcome)["score"] == "7.3"
@@ -175,7 +175,7 @@ def test_hedges_a_silent_server(start, scorer):
 def test_many_failures_leak_nothing(start, scorer):
     """Failing exchanges give back their descriptors."""
     server = scorer.listen("bad", behaviour="status_only")
-    daemon = start([server], deadline="1s", policy=POLICY)
+    daemon = start([server], deadline="1s")
     for _ in range(20):
         send(daemon.address, make())
     fds = daemon.fds()
@@ -190,7 +190,7 @@ def test_oversize(start, scorer):
     big = make(body=b"0123456789abcdef\r\n" * 20000)
     for oversize, kinds in (("head", ("accept", "continue")), ("pass", ("accept", "continue")),
                             ("tempfail", ("tempfail", "replycode"))):
-        daemon = start([server], policy=POLICY,
+        daemon = start([server],
                        options=f"max_scan_size = 64K\noversize = {oversize}")
         scorer.clear()
         outcome = send(daemon.address, big)

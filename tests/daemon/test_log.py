@@ -9,8 +9,6 @@ from support.daemon import MESSAGE_KEYS
 from support.messages import make
 from support.mta import Client, Session, send
 
-POLICY = "tag = 5.0\nquarantine = off\nreject = 15.0"
-
 
 @pytest.mark.parametrize("score,action", [(1.0, "pass"), (7.3, "tag"), (20.0, "reject")])
 def test_scored(pair, score, action):
@@ -41,7 +39,7 @@ def test_exactly_one_line(pair):
 
 def test_failure(start):
     server = f"tcp://127.0.0.1:{ports.free_port()}"
-    daemon = start([server], policy=POLICY)
+    daemon = start([server])
     send(daemon.address, make(), queue_id="4LOGFAIL")
     line = daemon.message_line("4LOGFAIL")
     assert list(line) == MESSAGE_KEYS
@@ -88,12 +86,13 @@ def test_hostile_client_facts(pair):
         session.greet()
         session.send_message(make(), queue_id="4HOSTCLIENT")
     assert list(pair.daemon.message_line("4HOSTCLIENT")) == MESSAGE_KEYS
-    assert not [text for text in pair.daemon.lines if re.search(r"^(spambridge: )?id=4FORGED", text)]
+    assert not [text for text in pair.daemon.lines
+                if re.search(r"^(spambridge: )?id=4FORGED", text)]
 
 
 def test_hostile_rule_names(start, scorer):
     server = scorer.listen("good", score="7.3", tests=["A=1 action=reject", "\x1b[31m", "B" * 9999])
-    daemon = start([server], policy=POLICY)
+    daemon = start([server])
     send(daemon.address, make(), queue_id="4HOSTRULE")
     line = daemon.message_line("4HOSTRULE")
     assert list(line) == MESSAGE_KEYS and line["action"] == "tag"
@@ -103,7 +102,7 @@ def test_hostile_rule_names(start, scorer):
 def test_reader_gone(start, scorer):
     """F37: a log that nobody reads never blocks a mail."""
     server = scorer.listen("good", score="7.3")
-    daemon = start([server], policy=POLICY, deadline="2s")
+    daemon = start([server], deadline="2s")
     with daemon._news:      # pylint: disable=protected-access # the reader thread stops here
         with Session(daemon.address) as session:
             session.greet()

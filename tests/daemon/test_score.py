@@ -6,8 +6,6 @@ from support import checks
 from support.messages import make
 from support.mta import send
 
-POLICY = "tag = 5.0\nquarantine = off\nreject = 15.0"
-
 
 @pytest.mark.parametrize("score,word", [
     ("4.8", "No"), ("4.9", "No"), ("5.0", "Yes"), ("5.1", "Yes"), ("14.9", "Yes"),
@@ -80,14 +78,14 @@ def test_all_off(start, scorer):
 def test_locale(start, scorer, locale):
     """Trap 27: a locale with a decimal comma changes nothing."""
     server = scorer.listen("good", score="7.3")
-    daemon = start([server], policy=POLICY, environment={"LC_ALL": locale, "LC_NUMERIC": locale})
+    daemon = start([server], environment={"LC_ALL": locale, "LC_NUMERIC": locale})
     assert checks.status(send(daemon.address, make()))["score"] == "7.3"
 
 
 def test_words_do_not_matter(start, scorer):
     """Trap 28: True and Yes are the same, and the number decides."""
     server = scorer.listen("good", behaviour="yes_no")
-    daemon = start([server], policy=POLICY)
+    daemon = start([server])
     assert checks.status(send(daemon.address, make(score="7.3")))["word"] == "Yes"
     assert checks.status(send(daemon.address, make(score="1.0")))["word"] == "No"
 
@@ -96,7 +94,7 @@ def test_words_do_not_matter(start, scorer):
 def test_transports(start, scorer, transport):
     server = scorer.listen("good", transport=transport, score="7.3")
     extra = f'ca_file = "{scorer.certificate()}"' if transport == "tls" else ""
-    daemon = start([server], policy=POLICY, scorer=extra)
+    daemon = start([server], scorer=extra)
     for _ in range(3):
         assert checks.status(send(daemon.address, make()))["score"] == "7.3"
     assert not any(request.faults for request in scorer.requests())
@@ -105,7 +103,7 @@ def test_transports(start, scorer, transport):
 def test_tls_certificate_is_verified(start, scorer):
     """An unknown authority is no scorer at all."""
     server = scorer.listen("good", transport="tls", score="7.3")
-    daemon = start([server], policy=POLICY)
+    daemon = start([server])
     checks.unscanned_reason(send(daemon.address, make()))
     assert not scorer.requests()
 
@@ -116,6 +114,6 @@ def test_tls_certificate_is_verified(start, scorer):
 def test_spamd_user(start, scorer, user, expected):
     """The User field: none, fixed, or from the recipient."""
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY, scorer=f'user = "{user}"')
+    daemon = start([server], scorer=f'user = "{user}"')
     send(daemon.address, make())
     assert scorer.requests()[-1].get("User") == expected

@@ -9,13 +9,11 @@ from support import checks
 from support.messages import make
 from support.mta import Session, send
 
-POLICY = "tag = 5.0\nquarantine = off\nreject = 15.0"
-
 
 def test_reload_takes_a_new_configuration(start, scorer):
     """Trap 66: SIGUSR1 reloads, and no session is lost by it."""
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY)
+    daemon = start([server])
     with Session(daemon.address) as old:
         old.greet()
         assert checks.status(old.send_message(make(score=4.0)))["word"] == "No"
@@ -38,7 +36,7 @@ def test_reload_takes_a_new_configuration(start, scorer):
 def test_bad_reload_keeps_the_old(start, scorer, break_it):
     """F35: a configuration with an error changes nothing, and the log says where it is."""
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY)
+    daemon = start([server])
     good = daemon.config
     daemon.write_config(break_it(good))
     daemon.reload()
@@ -54,7 +52,7 @@ def test_bad_reload_keeps_the_old(start, scorer, break_it):
 def test_reload_during_scans(start, scorer):
     """Scans under way keep what they began with and are answered."""
     server = scorer.listen("slow", seconds=0.5)
-    daemon = start([server], policy=POLICY, scorer="max_connections = 50")
+    daemon = start([server], scorer="max_connections = 50")
     sessions = held(daemon, 10)
     for _ in range(20):
         daemon.reload()
@@ -79,7 +77,7 @@ def held(daemon, count, score=7.3):
 def test_stop_answers_what_is_in_flight(start, scorer, number):
     """F35, facts E4: a stop never cuts off a message whose end was sent; exit status 0."""
     server = scorer.listen("slow", seconds=1.0)
-    daemon = start([server], deadline="3s", policy=POLICY, scorer="max_connections = 50")
+    daemon = start([server], deadline="3s", scorer="max_connections = 50")
     sessions = held(daemon, 10)
     while len(scorer.requests()) < 10:
         assert daemon.alive()
@@ -96,7 +94,7 @@ def test_stop_answers_what_is_in_flight(start, scorer, number):
 def test_stop_is_bounded_by_the_deadline(start, scorer):
     """A stalled scorer holds up the end by the deadline and a second, no more."""
     server = scorer.listen("bad", behaviour="silent")
-    daemon = start([server], deadline="2s", policy=POLICY, scorer="max_connections = 50")
+    daemon = start([server], deadline="2s", scorer="max_connections = 50")
     sessions = held(daemon, 5)
     status, took = daemon.stop()
     assert status == 0 and took < 3.1
@@ -108,7 +106,7 @@ def test_stop_is_bounded_by_the_deadline(start, scorer):
 def test_idle_stop_is_quick(start, scorer):
     """libmilter's listener polls for 5 s; a restart must not take as long. The socket is gone."""
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY)
+    daemon = start([server])
     idle = Session(daemon.address)
     idle.greet()
     status, took = daemon.stop()
@@ -119,7 +117,7 @@ def test_idle_stop_is_quick(start, scorer):
 
 def test_signals_that_mean_nothing(start, scorer):
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY)
+    daemon = start([server])
     for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG):
         daemon.signal(number)
     assert checks.status(send(daemon.address, make(score=7.3)))["word"] == "Yes"

@@ -13,8 +13,6 @@ from support.daemon import Daemon, run, test_user as account
 from support.messages import make
 from support.mta import send
 
-POLICY = "tag = 5.0\nquarantine = off\nreject = 15.0"
-
 
 def ends_with_failure(daemon, timeout=10):
     """Start a daemon that must refuse; returns its log."""
@@ -33,7 +31,7 @@ def made(workspace):
     begun = []
 
     def make_daemon(**options):
-        daemon = Daemon(["tcp://127.0.0.1:9"], policy=POLICY, workspace=workspace, **options)
+        daemon = Daemon(["tcp://127.0.0.1:9"], workspace=workspace, **options)
         begun.append(daemon)
         return daemon
     yield make_daemon
@@ -44,7 +42,7 @@ def made(workspace):
 
 def test_readiness_is_announced(start, scorer):
     """sd_notify says READY=1 once the socket answers."""
-    daemon = start([scorer.listen("good")], policy=POLICY)
+    daemon = start([scorer.listen("good")])
     assert daemon.ready == "notify"
     assert ports.answers(daemon.address)
 
@@ -56,7 +54,7 @@ def test_socket_mode(start, scorer, mode, umask):
     server = scorer.listen("good")
     before = os.umask(umask)
     try:
-        daemon = start([server], policy=POLICY, options=f'socket_mode = "{mode}"')
+        daemon = start([server], options=f'socket_mode = "{mode}"')
     finally:
         os.umask(before)
     found = stat.S_IMODE(os.stat(daemon.workspace.file("milter.sock")).st_mode)
@@ -68,7 +66,7 @@ def test_socket_group(start, scorer):
     if os.geteuid() != 0:
         pytest.skip("only root may give a file to another group")
     group = next(entry for entry in grp.getgrall() if entry.gr_name in ("mail", "daemon"))
-    daemon = start([scorer.listen("good")], policy=POLICY,
+    daemon = start([scorer.listen("good")],
                    options=f'socket_group = "{group.gr_name}"')
     assert os.stat(daemon.workspace.file("milter.sock")).st_gid == group.gr_gid
 
@@ -78,7 +76,7 @@ def test_runs_unprivileged(start, scorer, drop):
     """Started as root it becomes `user`, groups included; started as that user it stays so."""
     if os.geteuid() != 0:
         pytest.skip("needs root to begin with")
-    daemon = start([scorer.listen("good", score="7.3")], policy=POLICY, drop=drop)
+    daemon = start([scorer.listen("good", score="7.3")], drop=drop)
     with open(f"/proc/{daemon.pid()}/status", encoding="ascii") as file:
         rows = dict(line.rstrip("\n").split(":", 1) for line in file)
     wanted = pwd.getpwnam(account())
@@ -100,7 +98,7 @@ def test_refuses_to_run_as_root(made):
 def test_second_start_refuses(start, scorer, workspace):
     """Trap 71, F36: a live socket is left alone, and its owner goes on working."""
     server = scorer.listen("good", score="7.3")
-    first = start([server], policy=POLICY, workspace=workspace)
+    first = start([server], workspace=workspace)
     second = Daemon(config=first.config, workspace=workspace)
     assert "milter.sock" in ends_with_failure(second)
     assert checks.status(send(first.address, make()))["score"] == "7.3"
@@ -109,7 +107,7 @@ def test_second_start_refuses(start, scorer, workspace):
 def test_second_start_refuses_on_tcp(start, scorer, workspace):
     server = scorer.listen("good", score="7.3")
     listen = f"inet:{ports.free_port()}@127.0.0.1"
-    first = start([server], policy=POLICY, workspace=workspace, listen=listen)
+    first = start([server], workspace=workspace, listen=listen)
     second = Daemon(config=first.config, workspace=workspace, listen=listen)
     ends_with_failure(second)
     assert checks.status(send(first.address, make()))["score"] == "7.3"
@@ -198,13 +196,13 @@ def test_version_and_usage():
 def test_tcp_listeners(start, scorer, family):
     host = "127.0.0.1" if family == "inet" else "::1"
     listen = f"{family}:{ports.free_port(host)}@" + (host if family == "inet" else f"[{host}]")
-    daemon = start([scorer.listen("good", score="7.3")], policy=POLICY, listen=listen)
+    daemon = start([scorer.listen("good", score="7.3")], listen=listen)
     assert checks.status(send(daemon.address, make()))["score"] == "7.3"
 
 
 def test_start_with_the_scorer_down(start):
     """The mail server comes up before the scorer: start all the same."""
-    daemon = start([f"tcp://127.0.0.1:{ports.free_port()}"], policy=POLICY)
+    daemon = start([f"tcp://127.0.0.1:{ports.free_port()}"])
     assert checks.unscanned_reason(send(daemon.address, make())) == "refused"
 
 

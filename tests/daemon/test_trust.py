@@ -7,7 +7,6 @@ from support.daemon import Daemon
 from support.messages import make
 from support.mta import Client, Session
 
-POLICY = "tag = 5.0\nquarantine = off\nreject = 15.0"
 FORGED = [b"X-Spam-Flag: YES", b"x-spam-FLAG: NO", b"X-Spam-Status: Yes, score=99"]
 
 
@@ -35,7 +34,7 @@ def assert_passed_clean(outcome, scorer):
 def test_trusted_network(start, scorer, client):
     """Trap 7: passed unscored, forged fields removed; trap 73: every form of a network."""
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY,
+    daemon = start([server],
                    trusted='"127.0.0.0/8", "::1/128", "10.0.0.0/8", "2a01:4f8::/32"')
     outcome = deliver(daemon, client, queue_id="4TRUSTED")
     assert_passed_clean(outcome, scorer)
@@ -47,14 +46,14 @@ def test_trusted_network(start, scorer, client):
 @pytest.mark.parametrize("address", ["5.9.10.11", "11.0.0.1", "9.255.255.255"])
 def test_outside_the_networks(start, scorer, address):
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY, trusted='"10.0.0.0/8"')
+    daemon = start([server], trusted='"10.0.0.0/8"')
     assert deliver(daemon, Client(address=address)).reply.code == 550
 
 
 def test_default_trusts_loopback(start, scorer, workspace):
     """Without trusted_networks 127.0.0.0/8 and ::1 are trusted and nothing else."""
     server = scorer.listen("good")
-    pattern = Daemon([server], policy=POLICY, workspace=workspace)
+    pattern = Daemon([server], workspace=workspace)
     text = pattern.config.replace("trusted_networks = {  }\n", "")
     assert text != pattern.config
     daemon = start(config=text, workspace=workspace)
@@ -65,7 +64,7 @@ def test_default_trusts_loopback(start, scorer, workspace):
 def test_local_submission(start, scorer):
     """No address at all (family L or U) is scored: nobody vouches for it."""
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY, trusted='"127.0.0.0/8"')
+    daemon = start([server], trusted='"127.0.0.0/8"')
     assert deliver(daemon, Client(family="U")).reply.code == 550
 
 
@@ -75,7 +74,7 @@ AUTHENTICATED = {"M": {"auth_authen": "alice", "auth_type": "PLAIN"}}
 @pytest.mark.parametrize("skip", [True, False])
 def test_authenticated(start, scorer, skip):
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY, options=f"skip_authenticated = {str(skip).lower()}")
+    daemon = start([server], options=f"skip_authenticated = {str(skip).lower()}")
     outcome = deliver(daemon, Client(macros=AUTHENTICATED))
     if skip:
         assert_passed_clean(outcome, scorer)
@@ -86,7 +85,7 @@ def test_authenticated(start, scorer, skip):
 def test_authentication_does_not_stick(start, scorer):
     """Trap 48: a login belongs to its message's session, an empty macro is no login."""
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY)
+    daemon = start([server])
     assert_passed_clean(deliver(daemon, Client(macros=AUTHENTICATED)), scorer)
     assert deliver(daemon, Client(macros={"M": {"auth_authen": ""}})).reply.code == 550
     assert deliver(daemon, Client()).reply.code == 550
@@ -95,7 +94,7 @@ def test_authentication_does_not_stick(start, scorer):
 def test_keep_spam_headers_from(start, scorer):
     """Trap 7: a relay in front may have scored already, and its fields are kept."""
     server = scorer.listen("good")
-    daemon = start([server], policy=POLICY, trusted='"10.0.0.0/8"',
+    daemon = start([server], trusted='"10.0.0.0/8"',
                    options='keep_spam_headers_from = { "10.9.0.0/16" }')
     kept = deliver(daemon, Client(address="10.9.1.1")).delivered()
     assert len(kept.values("X-Spam-Flag")) == 2
@@ -106,7 +105,7 @@ def test_outbound_scan(start, scorer):
     """outbound.scan: our own users' mail is judged by its own threshold."""
     server = scorer.listen("good")
     config = 'outbound {\nscan = true\nreject = 8.0\non_failure = tempfail\n}'
-    daemon = start([server], policy=POLICY, options=config, trusted='"10.0.0.0/8"')
+    daemon = start([server], options=config, trusted='"10.0.0.0/8"')
     with Session(daemon.address, Client(address="10.1.2.3")) as session:
         session.greet()
         assert session.send_message(make(score=8.0)).reply.code == 550

@@ -25,6 +25,7 @@ PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 # a message's line begins with its id and ends with its tests, whatever the log puts in front
 MESSAGE_KEYS = ["id", "from", "to", "client", "size", "scorer", "server", "score", "required",
                 "action", "reason", "quarantine", "scan_ms", "total_ms", "tests"]
+THRESHOLDS = "tag = 5.0\nquarantine = off\nreject = 15.0"
 
 
 def build_directory():
@@ -100,7 +101,7 @@ class Daemon:
     section; options are further top-level lines; config replaces all of it.
     """
 
-    def __init__(self, servers=(), protocol="spamd", scorer="", policy="", options="",
+    def __init__(self, servers=(), protocol="spamd", scorer="", policy=THRESHOLDS, options="",
                  deadline="5s", trusted="", config=None, drop="config", environment=None,
                  listen=None, limits=(), workspace=None):
         self.workspace = workspace or Workspace()
