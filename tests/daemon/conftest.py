@@ -39,7 +39,7 @@ def scorer_process(workspace):
 
 
 @pytest.fixture
-def start():
+def start(workspace):   # pylint: disable=unused-argument # it must outlive the daemons
     """start(...) runs a Daemon; at the end of the test it must stop with exit status 0."""
     running = []
 

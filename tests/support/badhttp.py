@@ -6,6 +6,7 @@ import json
 import re
 
 from . import script
+from .exchange import Exchange
 
 BEHAVIOURS = {}
 
@@ -22,7 +23,7 @@ def find(name):
     if match:
         return lambda exchange, request, opinion: exchange.send(
             http(b'{"error":"scripted"}', f"{match.group(1)} Scripted"))
-    return BEHAVIOURS[name]
+    return EARLY.get(name) or BEHAVIOURS[name]
 
 
 def http(body, status="200 OK", kind="application/json", extra=(), length=True):
@@ -103,16 +104,8 @@ def good(exchange, opinion):
 
 def serve(exchange, name):
     """Run one connection with the behaviour named, or the one that the message names."""
-    if name in ("deaf", "mute"):
-        exchange.hold()
-    if name == "hang_up":
-        return
-    if name == "early_reply":
-        exchange.read_until(b"\r\n\r\n")
-        exchange.record("early", [], b"")
-        exchange.send(http(b"{}", "503 Service Unavailable"))
-        exchange.sock.close()
-        return
+    if name in EARLY:
+        return EARLY[name](exchange)
     request = read_request(exchange)
     if request is None:
         return
@@ -123,6 +116,18 @@ def serve(exchange, name):
     if seconds:
         exchange.wait(seconds)
     find(opinion.behaviour or name)(exchange, request, opinion)
+
+
+def early_reply(exchange):
+    """Answer when the head of the request is there, and close with the message unread."""
+    exchange.read_until(b"\r\n\r\n")
+    exchange.record("early", [], b"")
+    exchange.send(http(b"{}", "503 Service Unavailable"))
+    exchange.sock.close()
+
+
+EARLY = {"deaf": Exchange.hold, "mute": Exchange.hold, "hang_up": Exchange.finish,
+         "early_reply": early_reply}
 
 
 @behaviour

@@ -8,6 +8,7 @@ is not LF is only complete at end of file, protocol lines end in CRLF.
 import re
 
 from . import script
+from .exchange import Exchange
 
 BEHAVIOURS = {}
 
@@ -22,7 +23,7 @@ def find(name):
     """The behaviour of that name; KeyError if there is none. error_NN is a one-line error."""
     if re.fullmatch(r"error_\d+", name):
         return lambda exchange, request, opinion: exchange.send(error_line(int(name[6:])))
-    return BEHAVIOURS[name]
+    return EARLY.get(name) or BEHAVIOURS[name]
 
 
 def error_line(code):
@@ -108,12 +109,8 @@ def compose(request, opinion, line=None, version="1.1", length=True, words=("Tru
 
 def serve(exchange, name):
     """Run one connection with the behaviour named, or the one that the message names."""
-    if name in ("deaf", "mute"):
-        exchange.hold()
-    if name == "hang_up":
-        return
-    if name == "early_reply":
-        return early_reply(exchange)
+    if name in EARLY:
+        return EARLY[name](exchange)
     request = read_request(exchange)
     if request is None:
         return
@@ -138,6 +135,11 @@ def early_reply(exchange):
         exchange.record("early", [], b"")
         exchange.send(b"SPAMD/1.0 76 Bad header line: (early)\r\n")
     exchange.sock.close()
+
+
+# these do not wait for a request; deaf listeners have small receive buffers besides
+EARLY = {"deaf": Exchange.hold, "mute": Exchange.hold, "hang_up": Exchange.finish,
+         "early_reply": early_reply}
 
 
 @behaviour
