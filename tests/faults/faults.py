@@ -10,6 +10,7 @@ Needs SPAMBRIDGE_BUILD. Exit status 1 when a row failed; a row that cannot run h
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,8 @@ def measure(row, quick):
         result.update(status="cannot run", note=str(reason))
     except (Failed, AssertionError) as reason:
         result.update(status="FAIL", note=(str(reason) or repr(reason)).splitlines()[0][:200])
+    except OSError as error:        # connections that broke or were never answered
+        result.update(status="FAIL", note=repr(error))
     except Exception as error:      # pylint: disable=broad-except # a row must not end the run
         traceback.print_exc()
         result.update(status="FAIL", note=repr(error)[:200])
@@ -75,7 +78,7 @@ def main():
     if build_directory() is None:
         parser.error("SPAMBRIDGE_BUILD must name a directory with spambridge in it")
     results = []
-    for row in ROWS:
+    for row in sorted(ROWS, key=lambda row: (int(re.sub(r"\D", "", row.id)), row.id)):
         if options.rows and row.id not in options.rows:
             continue
         isolated = row.isolated and not options.inside
