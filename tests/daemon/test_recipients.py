@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One message for several domains: each decides, and what one wants never befalls the other."""
+
+import os
+
+import pytest
+from support import checks
+from support.messages import make
+from support.mta import send
+
+SECTIONS = """
+domain "strict.example" { reject = 12.0  quarantine = 8.0 }
+domain ".sub.example" { tag = off }
+address "lover@strict.example" { tag = off  quarantine = off  reject = off }
+"""
+POLICY = "tag = 5.0\nquarantine = 10.0\nreject = 15.0"
+
+
+@pytest.fixture
+def daemon(start, scorer):
+    return start([scorer.listen("good")], policy=POLICY, options=SECTIONS)
+
+
+def quarantined(daemon):
+    """Contents of the quarantine's finished items."""
+    folder = daemon.workspace.file("quarantine/new")
+    if not os.path.isdir(folder):
+        return []
+    items = []
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), "rb") as file:
+            items.append(file.read())
+    return items
+
+
+def recipients_after(outcome):
+    return [recipient.strip("<>") for recipient in outcome.delivered().recipients]
+
+
+@pytest.mark.parametrize("recipients", [["a@strict.example"], ["A@STRICT.EXAMPLE"],
+                                        ["a@strict.example", "b@strict.example"]])
+def test_all_reject(daemon, recipients):
+    outcome = send(daemon.address, make(score=12.0), recipients=recipients)
+    assert outcome.reply.code == 550 and not quarantined(daemon)
+
+
+def test_all_quarantine(daemon):
+    """Stored first, then accepted and dropped by the server; the bytes are the incoming ones."""
+    outcome = send(daemon.address, make(score=11.0, headers=[b"X-Spam-Old: kept in the store"]),
+                   recipients=["a@example.com", "b@example.com"], queue_id="4HELD")
+    assert outcome.kind == "discard"
+    items = quarantined(daemon)
+    assert len(items) == 1 and items[0].endswith(outcome.message.wire())
+    line = daemon.message_line("4HELD")
+    assert line["action"] == "quarantine" and line["quarantine"] not in ("", "-")
+
+
+def test_mixed(daemon):
+    """Those who quarantine or reject leave the envelope; the rest gets the message."""
+    outcome = send(daemon.address, make(score=9.0),
+                   recipients=["a@strict.example", "b@example.com", "c@strict.example"])
+    assert outcome.kind in ("accept", "continue")
+    assert recipients_after(outcome) == ["b@example.com"]
+    assert not outcome.delivered().oddities     # trap 53: delrcpt with the exact string given
+    assert checks.status(outcome)["word"] == "Yes"
+    items = quarantined(daemon)
+    assert len(items) == 1
+    head = items[0].split(outcome.message.wire())[0]
+    assert b"a@strict.example" in head and b"c@strict.example" in head
+    assert b"b@example.com" not in head
+
+
+def test_reject_beside_delivery(daemon):
+    """A recipient who rejects keeps a copy in the quarantine when another gets the message."""
+    outcome = send(daemon.address, make(score=13.0),
+                   recipients=["a@strict.example", "lover@strict.example"])
+    assert outcome.kind in ("accept", "continue")
+    assert recipients_after(outcome) == ["lover@strict.example"]
+    assert len(quarantined(daemon)) == 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_spam_lover_exempts_nobody_else(daemon, place):
+    """Trap 49: one exempt recipient, first, middle or last."""
+    recipients = ["a@example.com", "b@example.com"]
+    recipients.insert(place, "lover@strict.example")
+    outcome = send(daemon.address, make(score=20.0), recipients=recipients)
+    assert recipients_after(outcome) == ["lover@strict.example"]
+    assert len(quarantined(daemon)) == 1
+    assert checks.status(outcome)["word"] == "No"
+    assert outcome.header("X-Spam-Flag") is None
+
+
+def test_strictest_remaining_threshold(start, scorer):
+    daemon = start([scorer.listen("good")],
+                   policy="tag = 5.0\nquarantine = off\nreject = off",
+                   options='domain "low.example" { tag = 3.0 }')
+    outcome = send(daemon.address, make(score=4.0),
+                   recipients=["a@example.com", "b@low.example"])
+    assert checks.status(outcome)["required"] == "3.0"
+    assert outcome.header("X-Spam-Flag") == "YES"
+    assert checks.status(send(daemon.address, make(score=4.0)))["word"] == "No"
+
+
+@pytest.mark.parametrize("recipient,score,kind", [
+    ("x@deep.sub.example", 6.0, "No"), ("x@sub.example", 6.0, "Yes"),
+    ("lover@STRICT.example", 30.0, "No"), ("Lover@strict.example", 30.0, "No"),
+])
+def test_which_section_wins(daemon, recipient, score, kind):
+    outcome = send(daemon.address, make(score=score), recipients=[recipient])
+    assert checks.status(outcome)["word"] == kind
+
+
+def test_store_that_cannot_be_written(daemon):
+    """F22: a message that cannot be held is deferred, never lost and never let through."""
+    folder = daemon.workspace.file("quarantine")
+    os.rename(folder, folder + ".away")
+    with open(folder, "w", encoding="ascii"):
+        pass
+    outcome = send(daemon.address, make(score=11.0))
+    assert outcome.kind == "tempfail" or outcome.reply.code // 100 == 4

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the sending server reads when a message is refused or deferred."""
+
+import re
+
+import pytest
+from support import checks
+from support.messages import make
+from support.mta import Session, send
+
+SERVERS = ["postfix", "sendmail"]
+
+
+def refuse(start, scorer, text=None, score="20.0", **how):
+    """A refused message; text is the reject_text of the configuration."""
+    server = scorer.listen("good", score=score)
+    line = f'reject_text = "{text}"' if text is not None else ""
+    daemon = start([server], policy=f"tag = 5.0\nquarantine = off\nreject = 15.0\n{line}")
+    outcome = send(daemon.address, make(), queue_id=how.pop("queue_id", "4REFUSE01"), **how)
+    assert outcome.kind == "replycode", outcome.verdict
+    return outcome
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_default_text(start, scorer, server):
+    """550 with the class of the enhanced code agreeing (facts E6), score and reference."""
+    text = checks.smtp_text(refuse(start, scorer), server)
+    assert text.startswith("550 5.7.1 ")
+    assert text == "550 5.7.1 Message refused as spam (score 20.0), reference 4REFUSE01"
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_percent_sign(start, scorer, server):
+    """Trap 36: Sendmail throws away a text with a single %, Postfix drops the sign."""
+    outcome = refuse(start, scorer, "100% spam, %d %s %n %%{x} score %{score}")
+    text = checks.smtp_text(outcome, server)
+    assert text.startswith("550 5.7.1 100% spam, %d %s %n ")
+    assert text.endswith("score 20.0")
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_long_text(start, scorer, server):
+    """Trap 37: libmilter takes at most 980 bytes; a longer text is cut, not lost."""
+    text = checks.smtp_text(refuse(start, scorer, "x" * 800 + "%" * 100 + "y" * 200), server)
+    assert text.startswith("550 5.7.1 " + "x" * 700)
+
+
+def test_hostile_queue_id(start, scorer):
+    """Trap 37: no control byte, CR or LF reaches the reply, and the refusal stands."""
+    outcome = refuse(start, scorer, queue_id="4X\x1b[31m%s")
+    assert outcome.reply.code == 550
+    assert re.fullmatch(rb"[\x20-\x7e]+", outcome.reply.text)
+    checks.smtp_text(outcome, "sendmail")
+
+
+def test_refused_message_gets_no_edits(start, scorer):
+    assert not refuse(start, scorer).verdict.edits
+
+
+def test_nothing_of_the_message_in_the_text(start, scorer):
+    """Attack 29: fixed text and numbers only, however the rules are called."""
+    server = scorer.listen("good", score="20.0", tests=["EVIL\r\nRULE", "SECRET"])
+    daemon = start([server], policy="tag = 5.0\nquarantine = off\nreject = 15.0")
+    outcome = send(daemon.address, make(subject="SECRET"), sender="secret@example.org")
+    assert outcome.reply.code == 550
+    assert b"SECRET" not in outcome.reply.text and b"secret" not in outcome.reply.text
+
+
+@pytest.mark.parametrize("queue_id", ["", None])
+def test_without_queue_id(start, scorer, queue_id):
+    server = scorer.listen("good", score="20.0")
+    daemon = start([server], policy="tag = 5.0\nquarantine = off\nreject = 15.0")
+    outcome = send(daemon.address, make(), queue_id=queue_id)
+    assert checks.smtp_text(outcome).startswith("550 5.7.1 Message refused as spam")
+
+
+def test_session_goes_on_after_a_refusal(pair):
+    """The next message of the same connection is judged on its own."""
+    with Session(pair.address) as session:
+        session.greet()
+        assert session.send_message(make(score=20.0)).reply.code == 550
+        assert checks.status(session.send_message(make(score=1.0)))["word"] == "No"
+        assert session.send_message(make(score=20.0)).reply.code == 550

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Fault rows F1 to F13: everything that a scorer can do wrong."""
+
+import os
+import signal
+import time
+
+from support import ports
+from support.badscorer import ScorerProcess
+from support.daemon import Daemon, Workspace
+from support.messages import make
+from support.mta import Session, burst, send
+
+from . import bench as b
+from .bench import Failed, Figure, row
+
+BIG = make(body=b"0123456789abcdef" * 64 * 10240 + b"\r\n")
+
+
+@row("F1", "scorer refused", "no listener")
+def refused(quick):
+    with Daemon([f"tcp://127.0.0.1:{ports.free_port()}"], deadline="5s") as daemon:
+        outcomes = [send(daemon.address, make()) for _ in range(50 if quick else 500)]
+        if b.verdicts(outcomes)[0]:
+            raise Failed("a verdict from nobody")
+        worst = max(outcome.seconds for outcome in outcomes) * 1000
+    return [Figure("to answer", worst, 50, "ms")]
+
+
+@row("F2", "SYN black hole", "listener with a full backlog")
+def black_hole(quick):
+    import socket       # pylint: disable=import-outside-toplevel
+    with socket.socket() as hole:
+        hole.bind(("127.0.0.1", 0))
+        hole.listen(0)
+        filler = [socket.socket() for _ in range(4)]
+        for sock in filler:
+            sock.setblocking(False)
+            sock.connect_ex(hole.getsockname())
+        worst = 0.0
+        for _ in range(2 if quick else 20):
+            with Daemon([f"tcp://127.0.0.1:{hole.getsockname()[1]}"], deadline="1s",
+                        scorer="max_connections = 100") as daemon:
+                outcomes = burst(daemon.address, [make()] * 50)
+                b.verdicts(outcomes)
+                worst = max(worst, *(o.seconds * 1000 - 1000 for o in outcomes))
+        for sock in filler:
+            sock.close()
+    return [Figure("overshoot", worst, b.OVERSHOOT_MS, "ms")]
+
+
+@row("F3", "accepts, never answers", "badscorer silent")
+def silent(quick):
+    return b.stall("silent", quick)
+
+
+@row("F4", "never reads our body", "badscorer deaf, 10 MB mail")
+def zero_window(quick):
+    return b.stall("deaf", quick, raw=BIG, total=50, batch=5, options="max_scan_size = 20M")
+
+
+@row("F5", "body drip 1 byte/100 ms", "badscorer drip_body")
+def body_drip(quick):
+    return b.stall("drip_body", quick, total=500)
+
+
+@row("F6", "header drip", "badscorer drip_header")
+def header_drip(quick):
+    return b.stall("drip_header", quick, total=500)
+
+
+@row("F6h", "endless 1xx", "badscorer slow_1xx over HTTP")
+def endless_1xx(quick):
+    return b.stall("slow_1xx", quick, total=500, protocol="rspamd")
+
+
+def _flood(protocol, behaviours, cap):
+    """The most bytes that a flooding scorer got rid of, and what it cost in memory."""
+    worst, grown = 0, 0
+    for behaviour in behaviours:
+        with b.bench(behaviour, protocol, transport="unix", deadline="5s") as (daemon, scorer):
+            before = daemon.peak_rss_kib()
+            for _ in range(5):
+                b.verdicts([send(daemon.address, make())])
+            ports.wait_until(lambda: scorer.flood_bytes("x"))
+            worst = max(worst, scorer.flood_bytes("x"))
+            grown = max(grown, daemon.peak_rss_kib() - before)
+    # what lies in the two socket buffers was sent, but never read
+    buffers = 2 * 212992
+    return [Figure("bytes taken", worst, cap + 65536 + buffers, "B"),
+            Figure("memory", grown, 16384, "KiB")]
+
+
+@row("F7", "flood: unlimited body or headers", "badscorer flood, endless_headers, endless_line")
+def flood(quick):
+    return _flood("spamd", ["flood", "endless_headers", "endless_line"], 1 << 20)
+
+
+@row("F7h", "flood over HTTP", "badscorer flood, endless_headers, chunked_endless")
+def flood_http(quick):
+    return _flood("rspamd", ["flood", "endless_headers", "chunked_endless", "endless_1xx"], 1 << 20)
+
+
+def _no_verdict(protocol, behaviours, deadline="1s"):
+    """Behaviours that must not give a verdict: how many did, and the slowest answer."""
+    wrong, slowest = 0, 0.0
+    for behaviour in behaviours:
+        with b.bench(behaviour, protocol, deadline=deadline) as (daemon, _):
+            outcome = send(daemon.address, make(score="7.3"))
+            wrong += len(b.verdicts([outcome])[0])
+            slowest = max(slowest, outcome.seconds * 1000)
+    return [Figure("wrong verdicts", wrong, 0), Figure("slowest", slowest, 1100, "ms")]
+
+
+@row("F8", "wrong length", "badscorer length_*")
+def wrong_length(quick):
+    return _no_verdict("spamd", ["length_too_big", "length_too_big_open", "length_nonsense",
+                                 "huge_length"])
+
+
+@row("F8h", "gzip bomb, chunked without end, wrong length", "badscorer over HTTP")
+def wrong_length_http(quick):
+    return _no_verdict("rspamd", ["gzip_bomb", "chunked_no_end", "length_too_big",
+                                  "length_too_small"])
+
+
+def _cut(protocol, quick):
+    wrong = 0
+    with b.bench("rst_at", protocol, deadline="2s") as (daemon, _), Session(daemon.address) as talk:
+        talk.greet()
+        for at in range(0, 260, 5 if quick else 1):
+            raw = make(headers=[b"X-Test-At: %d" % at], score="7.3")
+            wrong += len(b.verdicts([talk.send_message(raw)])[0])
+    return [Figure("wrong verdicts", wrong, 0)]
+
+
+@row("F9", "RST at byte k of the reply", "badscorer rst_at, every k")
+def cut_reply(quick):
+    return _cut("spamd", quick)
+
+
+@row("F9h", "RST at byte k over HTTP", "badscorer rst_at, every k")
+def cut_reply_http(quick):
+    return _cut("rspamd", quick)
+
+
+@row("F10", "early reply before the body is sent, then close", "badscorer early_reply, 10 MB mail")
+def early_reply(quick):
+    slowest = 0.0
+    with b.bench("early_reply", deadline="5s", options="max_scan_size = 20M") as (daemon, _):
+        for raw in [make(), BIG] * (2 if quick else 20):
+            outcome = send(daemon.address, raw)
+            b.verdicts([outcome])
+            slowest = max(slowest, outcome.seconds * 1000)
+    return [Figure("slowest", slowest, 1000, "ms")]
+
+
+@row("F11", "another protocol's answer", "badscorer http_reply, garbage, error_NN")
+def other_protocol(quick):
+    return _no_verdict("spamd", ["http_reply", "garbage", "error_76", "error_69", "error_79"])
+
+
+@row("F11h", "3xx, 4xx, 5xx, HTTP/0.9, HTTP/2, TLS on a clear port", "badscorer over HTTP")
+def other_protocol_http(quick):
+    return _no_verdict("rspamd", ["redirect", "status_302", "status_404", "status_500",
+                                  "status_503", "http_09", "http2_preface", "tls_alert",
+                                  "garbage", "empty_body", "empty_object"])
+
+
+@row("F12", "scorer stopped, later continued", "SIGSTOP, SIGCONT")
+def stopped(quick):
+    mixed, worst = 0, 0.0
+    with b.bench(deadline="1s", policy="tag = 5\nquarantine = off\nreject = off") as (daemon, sc):
+        for number in range(2 if quick else 10):
+            os.kill(sc.child.pid, signal.SIGSTOP)
+            during = burst(daemon.address, [make(score=f"{n}.1") for n in range(20)])
+            os.kill(sc.child.pid, signal.SIGCONT)
+            after = [send(daemon.address, make(score=f"{n}.2")) for n in range(20)]
+            worst = max(worst, *(o.seconds * 1000 - 1000 for o in during))
+            for digit, outcomes in (("1", during), ("2", after)):
+                for n, outcome in enumerate(outcomes):
+                    value = outcome.header("X-Spam-Status")
+                    mixed += "Unscanned" not in value and f"score={n}.{digit} " not in value
+    return [Figure("cross-talk", mixed, 0), Figure("overshoot", worst, b.OVERSHOOT_MS, "ms")]
+
+
+@row("F13", "scorer killed and restarted in mid-load", "kill -9")
+def restarted(quick):
+    worst = 0.0
+    with Workspace() as place:
+        port = ports.free_port()
+        scorer = ScorerProcess(place.path)
+        with Daemon([scorer.listen("x", port=port, score="7.3")], deadline="2s") as daemon:
+            for _ in range(2 if quick else 10):
+                b.verdicts([send(daemon.address, make())])
+                scorer.child.kill()
+                scorer.stop()
+                gap = [send(daemon.address, make()) for _ in range(20)]
+                if b.verdicts(gap)[0]:
+                    raise Failed("a verdict from a dead scorer")
+                scorer = ScorerProcess(place.path)
+                scorer.listen("x", port=port, score="7.3")
+                worst = max(worst, seconds_to_score(daemon))
+        scorer.stop()
+    return [Figure("to first score after return", worst, 1, "s")]
+
+
+def seconds_to_score(daemon, timeout=60):
+    """Send until a message is scored again; seconds that it took."""
+    began = time.monotonic()
+    if not ports.wait_until(lambda: b.verdicts([send(daemon.address, make())])[0],
+                            timeout=timeout, step=0.02):
+        raise Failed("never scored again")
+    return time.monotonic() - began

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scripted test equipment: a mail server, scorers that misbehave, the daemon as a child process."""

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The daemon under test as a child process: configure, start, wait until ready, watch, stop.
+
+Environment: SPAMBRIDGE_BUILD is the build directory that holds the programs; SPAMBRIDGE_WRAPPER is
+put in front of the daemon's command line (valgrind, strace); SPAMBRIDGE_TEST_USER is the account to
+run as when the tests run as root (default nobody), reached by the daemon's own `user` option or,
+with drop="setpriv", before it starts. ASAN_OPTIONS and the like pass through.
+"""
+
+import os
+import pwd
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from . import ports
+
+PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
+# a message's line begins with its id and ends with its tests, whatever the log puts in front
+MESSAGE_KEYS = ["id", "from", "to", "client", "size", "scorer", "server", "score", "required",
+                "action", "reason", "quarantine", "scan_ms", "total_ms", "tests"]
+THRESHOLDS = "tag = 5.0\nquarantine = off\nreject = 15.0"
+
+
+def build_directory():
+    """The build directory, or None when no daemon is there."""
+    folder = os.environ.get("SPAMBRIDGE_BUILD", "")
+    return folder if os.access(os.path.join(folder, "spambridge"), os.X_OK) else None
+
+
+def program(name):
+    """Absolute path of a program of the build."""
+    return os.path.join(os.path.abspath(os.environ["SPAMBRIDGE_BUILD"]), name)
+
+
+def test_user():
+    """The account that the daemon runs as: ours, or an unprivileged one when we are root."""
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return os.environ.get("SPAMBRIDGE_TEST_USER", "nobody")
+
+
+def setpriv(user):
+    """Command words that run what follows as an unprivileged user; none when we are not root."""
+    if os.geteuid() != 0:
+        return []
+    entry = pwd.getpwnam(user)
+    return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
+
+
+def parse_pairs(line):
+    """key=value pairs of a log line, in order, quotes removed."""
+    pairs = {}
+    for key, value in PAIR.findall(line):
+        if value.startswith('"'):
+            value = re.sub(r"\\(.)", r"\1", value[1:-1])
+        pairs[key] = value
+    return pairs
+
+
+class Workspace:
+    """A temporary directory that the daemon's user owns."""
+
+    def __init__(self):
+        self.path = tempfile.mkdtemp(prefix="sb-")
+        os.chmod(self.path, 0o755)
+        if os.geteuid() == 0:
+            entry = pwd.getpwnam(test_user())
+            os.chown(self.path, entry.pw_uid, entry.pw_gid)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
+    def file(self, name):
+        return os.path.join(self.path, name)
+
+    def remove(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def scorer_section(name="x", servers=(), protocol="spamd", extra=""):
+    """A scorer section; servers as BadScorer.listen() returned them."""
+    quoted = ", ".join(f'"{server}"' for server in servers)
+    return (f'scorer "{name}" {{\n\tprotocol = {protocol}\n\tservers = {{ {quoted} }}\n'
+            f"\t{extra}\n}}\n")
+
+
+class Daemon:
+    """One run of the daemon in a workspace of its own.
+
+    servers, scorer and protocol make the scorer section; policy is the inside of the policy
+    section; options are further top-level lines; config replaces all of it.
+    """
+
+    def __init__(self, servers=(), protocol="spamd", scorer="", policy=THRESHOLDS, options="",
+                 deadline="5s", trusted="", config=None, drop="config", environment=None,
+                 listen=None, limits=(), workspace=None):
+        self.workspace = workspace or Workspace()
+        self.owns_workspace = workspace is None
+        self.address = listen or f"unix:{self.workspace.file('milter.sock')}"
+        self.control = self.workspace.file("control.sock")
+        self.config_path = self.workspace.file("spambridge.conf")
+        self.drop = drop
+        self.environment = environment or {}
+        self.limits = list(limits)      # words for prlimit, such as --nofile=64
+        self.process = None
+        self.lines = []
+        self._news = threading.Condition()
+        self._reader = None
+        self.write_config(config or self._config(servers, protocol, scorer, policy, options,
+                                                 deadline, trusted))
+
+    def _config(self, servers, protocol, scorer, policy, options, deadline, trusted):
+        os.makedirs(self.workspace.file("quarantine"), mode=0o700, exist_ok=True)
+        if os.geteuid() == 0:
+            entry = pwd.getpwnam(test_user())
+            os.chown(self.workspace.file("quarantine"), entry.pw_uid, entry.pw_gid)
+        scorers = scorer_section("x", servers, protocol, scorer) if servers else ""
+        return (f'listen = "{self.address}"\n'
+                f'control = "{self.control}"\n'
+                f'user = "{test_user()}"\n'
+                'log = stderr\n'
+                f'deadline = {deadline}\n'
+                f'trusted_networks = {{ {trusted} }}\n'
+                f'{options}\n{scorers}'
+                f'policy {{\n{policy}\n}}\n'
+                f'quarantine {{ directory = "{self.workspace.file("quarantine")}" }}\n')
+
+    def write_config(self, text):
+        """Write the configuration file, not writable by others."""
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(self.config_path, 0o644)
+        self.config = text
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def command(self):
+        """The daemon's command line with wrapper and privilege drop."""
+        words = []
+        if self.limits:
+            words += ["prlimit", *self.limits]
+        if self.drop == "setpriv":
+            words += setpriv(test_user())
+        words += shlex.split(os.environ.get("SPAMBRIDGE_WRAPPER", ""))
+        return words + [program("spambridge"), "-c", self.config_path]
+
+    def spawn(self, stderr=subprocess.PIPE):
+        """Start the process without waiting for readiness."""
+        environment = {**os.environ, **self.environment}
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify_path = self.workspace.file("notify.sock")
+        if os.path.exists(notify_path):
+            os.unlink(notify_path)
+        self.notify.bind(notify_path)
+        os.chmod(notify_path, 0o666)
+        environment["NOTIFY_SOCKET"] = notify_path
+        environment.pop("JOURNAL_STREAM", None)
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
+        if self.process.stderr:
+            self._reader = threading.Thread(target=self._read_log, daemon=True)
+            self._reader.start()
+        return self
+
+    def start(self, timeout=30.0):
+        """Start and wait until the socket answers; RuntimeError with the log if it never does."""
+        self.spawn()
+        self.ready = self.wait_ready(timeout)
+        return self
+
+    def wait_ready(self, timeout=30.0):
+        """Wait for READY=1, or for the socket where the build has no sd_notify.
+
+        Returns the way in which readiness was seen: "notify" or "connect".
+        """
+        deadline = time.monotonic() + timeout
+        self.notify.settimeout(0.05)
+        while time.monotonic() < deadline:
+            try:
+                if b"READY=1" in self.notify.recv(4096):
+                    return "notify"
+            except (TimeoutError, socket.timeout):
+                pass
+            if self.process.poll() is not None:
+                break
+            if time.monotonic() > deadline - timeout + 2 and ports.answers(self.address):
+                return "connect"
+        self.kill()
+        raise RuntimeError("the daemon did not get ready:\n" + "\n".join(self.lines))
+
+    def _read_log(self):
+        for raw in self.process.stderr:
+            with self._news:
+                self.lines.append(raw.decode("utf-8", "replace").rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+    def wait_log(self, wanted, timeout=10.0):
+        """The first log line for which wanted(line) is true, or that contains the text wanted."""
+        test = wanted if callable(wanted) else lambda line: wanted in line
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while True:
+                for line in self.lines:
+                    if test(line):
+                        return line
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise AssertionError(f"no log line with {wanted!r}:\n" + "\n".join(self.lines))
+                self._news.wait(left)
+
+    def message_line(self, queue_id, timeout=10.0):
+        """The log line of the message with that queue id, as ordered pairs."""
+        line = self.wait_log(
+            lambda text: parse_pairs(text).get("id") == queue_id and "total_ms=" in text, timeout)
+        return parse_pairs(line[re.search(r"\bid=", line).start():])
+
+    def message_lines(self):
+        """All messages' lines so far, as ordered pairs."""
+        with self._news:
+            return [parse_pairs(line) for line in self.lines if "total_ms=" in line]
+
+    def pid(self):
+        """The daemon's own process id, also below a wrapper that does not exec."""
+        pid = self.process.pid
+        for _ in range(4):
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                if file.read().startswith("spambridge"):
+                    return pid
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+                children = file.read().split()
+            if not children:
+                break
+            pid = int(children[0])
+        return self.process.pid
+
+    def signal(self, number):
+        os.kill(self.pid(), number)
+
+    def reload(self):
+        self.signal(signal.SIGUSR1)
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def stop(self, timeout=40.0):
+        """SIGTERM; returns (exit status, seconds until it was gone)."""
+        began = time.monotonic()
+        self.signal(signal.SIGTERM)
+        status = self.process.wait(timeout)
+        took = time.monotonic() - began
+        self._finish()
+        return status, took
+
+    def stop_cleanly(self, timeout=40.0):
+        """Stop and insist on exit status 0."""
+        status, _ = self.stop(timeout)
+        assert status == 0, f"exit status {status}:\n" + "\n".join(self.lines[-40:])
+
+    def _finish(self):
+        if self._reader:
+            self._reader.join(5)
+        if self.process and self.process.stderr:
+            self.process.stderr.close()
+        self.notify.close()
+
+    def kill(self):
+        """End it whatever its state, and remove the workspace."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.process:
+            self._finish()
+        if self.owns_workspace:
+            self.workspace.remove()
+
+    def fds(self):
+        """Number of open descriptors."""
+        return len(os.listdir(f"/proc/{self.pid()}/fd"))
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.pid()}/task"))
+
+    def rss_kib(self):
+        """Resident memory in KiB."""
+        return self._status("VmRSS")
+
+    def peak_rss_kib(self):
+        """Highest resident memory so far in KiB."""
+        return self._status("VmHWM")
+
+    def _status(self, key):
+        with open(f"/proc/{self.pid()}/status", encoding="ascii") as file:
+            return int(re.search(rf"^{key}:\s+(\d+)", file.read(), re.M).group(1))
+
+    def cpu_seconds(self):
+        """User and system time used so far."""
+        with open(f"/proc/{self.pid()}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def run(name, *arguments, **options):
+    """Run a program of the build to its end; returns the CompletedProcess with text output."""
+    return subprocess.run([program(name), *arguments], capture_output=True, text=True, timeout=60,
+                          check=False, **options)
