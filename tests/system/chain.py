@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The whole chain as a site runs it: SMTP client, Postfix, spambridge, spamd, delivery."""
+
+import os
+import re
+from email.utils import formatdate, make_msgid
+
+from support.daemon import Daemon, parse_pairs
+from support.postfix import Postfix
+from support.spamassassin import RELAY_FIELDS, Spamd
+
+# a mail server with a real name and a real address: documentation ranges score by themselves
+CLIENT = {"addr": "5.9.10.11", "name": "mail.example.org"}
+HELO = "mail.example.org"
+THRESHOLDS = "tag = 5.0\nquarantine = off\nreject = 15.0"
+NO_THRESHOLDS = "tag = off\nquarantine = off\nreject = off"
+QUEUED = re.compile(r"queued as (\w+)")
+
+
+class Chain:
+    """Postfix, the daemon and one or more spamd; close() ends all of them.
+
+    policy, options, deadline, trusted: as support.daemon.Daemon has them. spamds: how many;
+    spamd: settings of each; postfix: settings of the Postfix instance.
+    """
+
+    def __init__(self, policy=THRESHOLDS, options="", deadline="10s", trusted="", scorer="",
+                 spamds=1, spamd=None, postfix=None):
+        self.spamds = [Spamd(**(spamd or {})) for _ in range(spamds)]
+        self.spamd = self.spamds[0]
+        self.daemon = Daemon([one.server for one in self.spamds], policy=policy,
+                             options='socket_group = "postfix"\n' + options,
+                             deadline=deadline, trusted=trusted, scorer=scorer)
+        self.postfix = Postfix([self.daemon.address], **(postfix or {}))
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    def start(self):
+        try:
+            for one in self.spamds:
+                one.start()
+            self.daemon.start()
+            self.postfix.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def close(self):
+        self.postfix.close()
+        self.daemon.kill()
+        for one in self.spamds:
+            one.close()
+
+    def send(self, message, sender="alice@example.org", recipients=("bob@example.com",),
+             helo=HELO, xclient=None, **more):
+        """The SMTP reply to one message from CLIENT."""
+        return self.postfix.send(message, sender, recipients, helo=helo,
+                                 xclient={**CLIENT, **(xclient or {})}, **more)
+
+    def deliver(self, message, **how):
+        """Sends a message that must be accepted; returns what was delivered."""
+        reply = self.send(message, **how)
+        assert reply.code == 250, reply
+        return self.arrived(reply)
+
+    def arrived(self, reply):
+        """The delivery that belongs to a 250 reply; its queue id is in Postfix's Received."""
+        queue_id = queued_as(reply)
+        found = self.postfix.delivered(
+            lambda delivery: any(queue_id in value for value in delivery.all("Received")))
+        assert len(found) == 1
+        return found[0]
+
+    def log_of(self, delivery):
+        """The daemon's log line of a delivered message, as ordered pairs."""
+        match = re.search(r"\bid (\w+)", delivery.all("Received")[0])
+        return self.daemon.message_line(match.group(1))
+
+    def last_log(self):
+        """The newest message line of the daemon."""
+        self.daemon.wait_log("total_ms=")
+        return [parse_pairs(line) for line in self.daemon.lines if "total_ms=" in line][-1]
+
+
+def relay_chain_settings():
+    """Settings of a chain that passes everything and shows what SpamAssassin's parser saw."""
+    return {"policy": NO_THRESHOLDS, "options": "skip_authenticated = false",
+            "spamd": {"config": RELAY_FIELDS}}
+
+
+def queued_as(reply):
+    match = QUEUED.search(reply.text)
+    assert match, f"not queued: {reply}"
+    return match.group(1)
+
+
+def mail(*body, headers=(), subject="Lunch on Tuesday"):
+    """A plain message that hits no rule worth points; body and headers are lines (bytes)."""
+    lines = [*headers,
+             b"From: Alice Example <alice@example.org>",
+             b"To: Bob Example <bob@example.com>",
+             b"Subject: " + (subject if isinstance(subject, bytes) else subject.encode()),
+             b"Date: " + formatdate().encode(),
+             b"Message-ID: " + make_msgid(domain="mail.example.org").encode(),
+             b"MIME-Version: 1.0",
+             b"Content-Type: text/plain; charset=us-ascii",
+             b"",
+             b"Shall we meet at noon, at the usual place near the river?",
+             *body]
+    return b"\r\n".join(lines) + b"\r\n"
+
+
+def real_messages():
+    """(name, bytes) of every message in SPAMBRIDGE_CORPUS, CRLF line ends; empty without it."""
+    folder = os.environ.get("SPAMBRIDGE_CORPUS")
+    found = []
+    for name in sorted(os.listdir(folder)) if folder else ():
+        if name.endswith(".eml"):
+            with open(os.path.join(folder, name), "rb") as file:
+                found.append((name, re.sub(rb"\r?\n", b"\r\n", file.read())))
+    return found
+
+
+def tests_of(delivery):
+    """(word, score, required, set of tests) of the X-Spam-Status of a scanned message."""
+    value = re.sub(r",\s+", ",", delivery.one("X-Spam-Status"))
+    match = re.match(r"(Yes|No), score=(-?[\d.]+) required=(-?[\d.]+) tests=(\S*)", value)
+    assert match, value
+    tests = set() if match.group(4) == "none" else set(match.group(4).split(","))
+    return match.group(1), float(match.group(2)), float(match.group(3)), tests

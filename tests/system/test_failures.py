@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A spamd that is down, frozen, killed or overloaded: an answer in time, and no mail lost."""
+
+import threading
+import time
+
+import pytest
+
+from support.spamassassin import GTUBE, MARKS, mark_points, phrase
+from system.chain import HELO, mail, queued_as, tests_of
+
+# what SMTP itself and a loaded test machine may add to the daemon's own 100 ms
+SMTP_SLACK_S = 1.0
+DAEMON_SLACK_MS = 100
+
+
+def is_unscanned(delivery, reason):
+    assert delivery.one("X-Spam-Status").startswith(f"Unscanned, reason={reason}")
+    assert not delivery.all("X-Spam-Flag")
+    assert not delivery.all("X-Spam-Level")
+    return True
+
+
+def test_spamd_stopped_accept(own_chain):
+    chain = own_chain()
+    chain.spamd.stop()
+    delivery = chain.deliver(mail(GTUBE, headers=[b"X-Spam-Flag: NO", b"X-Spam-Status: No"]))
+    assert is_unscanned(delivery, "refused")
+    line = chain.log_of(delivery)
+    assert (line["action"], line["reason"], line["score"]) == ("accept", "refused", "")
+    chain.spamd.start()
+    wait_scored(chain)
+
+
+def test_spamd_stopped_tempfail(own_chain):
+    chain = own_chain(options="on_failure = tempfail")
+    chain.spamd.stop()
+    reply = chain.send(mail())
+    assert reply.code == 451
+    assert reply.text.startswith("4.7.1 ")
+    assert chain.postfix.empty()
+    chain.spamd.start()
+    wait_scored(chain)
+
+
+def wait_scored(chain, timeout=10):
+    """A server that is back is used again soon; how soon is the pool's business."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        reply = chain.send(mail(phrase("SB_SEVEN")))
+        if reply.code == 250 and chain.arrived(reply).all("X-Spam-Flag") == ["YES"]:
+            return
+    raise AssertionError(f"not scored {timeout} s after spamd came back")
+
+
+@pytest.mark.parametrize("on_failure,code", [("accept", 250), ("tempfail", 451)])
+def test_frozen_spamd_is_answered_by_the_deadline(own_chain, on_failure, code):
+    """The kernel still accepts for a stopped process: only a deadline helps (fault F12)."""
+    chain = own_chain(deadline="2s", options=f"on_failure = {on_failure}")
+    chain.spamd.freeze()
+    began = time.monotonic()
+    reply = chain.send(mail(phrase("SB_TWENTY")))
+    took = time.monotonic() - began
+    assert reply.code == code
+    assert took < 2.0 + SMTP_SLACK_S
+    line = chain.last_log()
+    assert line["reason"] == "timeout"
+    assert int(line["total_ms"]) <= 2000 + DAEMON_SLACK_MS
+    if code == 250:
+        assert is_unscanned(chain.arrived(reply), "timeout")
+    chain.spamd.thaw()
+    wait_scored(chain, timeout=20)
+
+
+def test_late_reply_is_nobody_elses(own_chain):
+    """What spamd says after the deadline never becomes the verdict of a later mail."""
+    chain = own_chain(deadline="1s", spamd={"children": 2})
+    chain.spamd.freeze()
+    assert chain.send(mail(phrase("SB_TWENTY"))).code == 250
+    chain.spamd.thaw()
+    wait_scored(chain, timeout=20)
+    for number in range(6):
+        delivery = chain.deliver(mail(b"sbmark-%04d" % number))
+        assert own_mark(delivery, number)
+
+
+def test_second_spamd_takes_over(own_chain):
+    chain = own_chain(spamds=2)
+    chain.spamds[0].kill()
+    for number in range(6):
+        assert own_mark(chain.deliver(mail(b"sbmark-%04d" % number)), number)
+    chain.spamds[0].start()
+    chain.spamds[1].kill()
+    wait_scored(chain, timeout=40)
+
+
+@pytest.mark.parametrize("listen", ["tcp", "tls"])
+def test_other_transports(own_chain, listen):
+    """The same verdicts over TCP and TLS; a certificate that nobody vouches for is refused."""
+    chain = own_chain(spamd={"listen": listen})
+    if listen == "tls":
+        assert is_unscanned(chain.deliver(mail()), "")
+        chain.daemon.stop_cleanly()
+        chain.daemon.write_config(chain.daemon.config.replace(
+            "protocol = spamd", f'protocol = spamd\n\tca_file = "{chain.spamd.certificate}"'))
+        chain.daemon.start()
+    for number in (3, 77):
+        assert own_mark(chain.deliver(mail(b"sbmark-%04d" % number)), number)
+    assert chain.send(mail(GTUBE)).code == 550
+
+
+def own_mark(delivery, number):
+    """The verdict on this mail: its own mark, no other, and that mark's points."""
+    _, score, _, tests = tests_of(delivery)
+    marks = {test for test in tests if test.startswith("SB_MARK_")}
+    assert marks == {f"SB_MARK_{number:04d}"}
+    assert abs(score - mark_points(number)) < 0.051
+    return True
+
+
+class Load:
+    """Senders that keep several SMTP sessions busy with marked messages."""
+
+    def __init__(self, chain, senders=8, each=25):
+        self.chain = chain
+        self.each = each
+        self.replies = {}
+        self.errors = []
+        self.threads = [threading.Thread(target=self._send, args=(first,))
+                        for first in range(0, senders * each, each)]
+        assert senders * each <= MARKS
+
+    def start(self):
+        for thread in self.threads:
+            thread.start()
+
+    def running(self):
+        return any(thread.is_alive() for thread in self.threads)
+
+    def _send(self, first):
+        try:
+            with self.chain.postfix.client(120) as client:
+                client.ehlo(HELO)
+                client.xclient(addr="5.9.10.11", name="mail.example.org")
+                client.ehlo(HELO)
+                for number in range(first, first + self.each):
+                    message = mail(b"sbmark-%04d" % number)
+                    self.replies[number] = client.transaction(
+                        message, "alice@example.org", [f"user{number}@example.com"])
+        except Exception as error:      # noqa: BLE001: a thread's failure must reach the test
+            self.errors.append(error)
+
+    def join(self):
+        for thread in self.threads:
+            thread.join(300)
+        assert not self.errors, self.errors
+        return self.replies
+
+
+def judge(chain, replies):
+    """Every accepted mail arrived once, with its own verdict or none; returns how many of each."""
+    accepted = {number: reply for number, reply in replies.items() if reply.code == 250}
+    chain.postfix.delivered(len(accepted), timeout=120)
+    by_recipient = {}
+    for delivery in chain.postfix.sink.deliveries:
+        for recipient in delivery.recipients:
+            by_recipient.setdefault(recipient, []).append(delivery)
+    scored = unscanned = 0
+    for number, reply in accepted.items():
+        found = by_recipient.get(f"user{number}@example.com", [])
+        assert len(found) == 1, f"{queued_as(reply)} arrived {len(found)} times"
+        if found[0].one("X-Spam-Status").startswith("Unscanned"):
+            unscanned += 1
+            assert not found[0].all("X-Spam-Flag")
+        else:
+            scored += own_mark(found[0], number)
+    return scored, unscanned
+
+
+def test_parallel_load_mixes_nothing(own_chain):
+    chain = own_chain(deadline="60s", spamd={"children": 3}, scorer="max_connections = 3")
+    load = Load(chain)
+    load.start()
+    replies = load.join()
+    assert {reply.code for reply in replies.values()} == {250}
+    assert judge(chain, replies) == (len(replies), 0)
+    chain.daemon.stop_cleanly()
+
+
+@pytest.mark.parametrize("on_failure", ["accept", "tempfail"])
+def test_spamd_killed_and_restarted_under_load(own_chain, on_failure):
+    """Nothing is lost and no verdict is another's (fault F13)."""
+    chain = own_chain(deadline="15s", options=f"on_failure = {on_failure}",
+                      spamd={"children": 3}, scorer="max_connections = 3")
+    load = Load(chain)
+    load.start()
+    kills = 0
+    while load.running() and kills < 5:
+        reached = len(load.replies) + 12
+        while load.running() and len(load.replies) < reached:
+            time.sleep(0.005)
+        chain.spamd.kill()
+        kills += 1
+        chain.spamd.start()
+    replies = load.join()
+    allowed = {250} if on_failure == "accept" else {250, 451}
+    assert {reply.code for reply in replies.values()} <= allowed
+    scored, unscanned = judge(chain, replies)
+    assert kills >= 2 and scored > 0
+    assert on_failure == "accept" or unscanned == 0
+    assert len(chain.daemon.message_lines()) == len(replies)
+    wait_scored(chain)
+    chain.daemon.stop_cleanly()
