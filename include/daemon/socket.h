@@ -33,6 +33,12 @@ int socket_finish(const struct settings *settings, const struct socket_making *m
 /* Remove the socket file at the end. */
 void socket_remove(const struct settings *settings);
 
+/*
+ * Listen on a unix socket of our own at `path` with exactly `mode`; a stale one is replaced, a live
+ * one is an error. Returns the descriptor, or -1 with the reason.
+ */
+int socket_listen_unix(const char *path, mode_t mode, struct err *err);
+
 /* Make a connected or connecting non-blocking socket to a milter address; -1 with errno set. */
 int socket_connect(const struct listen_setting *listen);
 

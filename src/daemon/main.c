@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "config.h"
 #include "config/settings.h"
+#include "daemon/control.h"
 #include "daemon/gate.h"
 #include "daemon/milter.h"
 #include "daemon/process.h"
@@ -145,6 +146,8 @@ static int start(struct settings *settings, struct err *err)
 		return err_set(err, "libcurl does not start");
 	if (log_start(err) != 0 || runtime_start(settings, err) != 0)
 		return -1;
+	if (control_start(settings, err) != 0)
+		return -1;
 	if (milter_start(err) != 0 || gate_start(&settings->listen, err) != 0)
 		return -1;
 	log_info(NULL, "version " PACKAGE_VERSION " listens on %s", settings->listen.text);
@@ -156,15 +159,8 @@ static void reload(void)
 {
 	struct strlist errors = { 0 };
 
-	process_notify_reloading();
-	if (runtime_reload(&errors) == 0)
-		log_info(NULL, "configuration read again");
-	else
-		log_err(NULL, "reload failed, the former configuration stays in use");
-	for (size_t i = 0; i < errors.count; i++)
-		log_err(NULL, "%s", errors.items[i]);
+	(void)control_reload(&errors);
 	strlist_free(&errors);
-	process_notify_ready();
 }
 
 /* Wait for signals until it is time to stop. */
@@ -198,6 +194,7 @@ static int stop(const struct settings *settings)
 			runtime_messages());
 	milter_stop(STOP_GRACE_MS);
 	socket_remove(settings);
+	control_stop(settings);
 	log_info(NULL, "stopped");
 	log_stop(STOP_GRACE_MS);
 	return asked ? EXIT_SUCCESS : EXIT_REFUSED;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "daemon/apply.h"
 #include "daemon/gate.h"
+#include "daemon/metrics.h"
 #include "daemon/runtime.h"
 #include "daemon/session.h"
 #include "judge/judge.h"
@@ -250,6 +251,7 @@ static sfsistat on_eom(SMFICTX *context)
 	judge(&input, &judgement);
 	answer = apply(context, session, &judgement);
 	judgement_log(&judgement, &session->mail);
+	metrics_count(&judgement);
 	judgement_free(&judgement);
 	session_reset(session);
 	return answer;

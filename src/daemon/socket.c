@@ -90,6 +90,29 @@ static int clear_path(const char *path, struct err *err)
 	return 0;
 }
 
+int socket_listen_unix(const char *path, mode_t mode, struct err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	mode_t before;
+	int fd, result;
+
+	if (clear_path(path, err) != 0)
+		return -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set_errno(err, errno, "cannot make a socket");
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	before = umask((mode_t)(~mode & 0777));
+	result = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	umask(before);
+	if (result == 0 && listen(fd, 16) == 0)
+		return fd;
+	err_set_errno(err, errno, "cannot listen on %s (its directory must exist and belong to the "
+				  "daemon's user)", path);
+	close(fd);
+	return -1;
+}
+
 static int find_group(const char *name, gid_t *ret_group, struct err *err)
 {
 	const struct group *group = getgrnam(name);
