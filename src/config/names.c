@@ -12,6 +12,9 @@
 
 #include "base/limits.h"
 
+/* A host name as text, bytes (RFC 1035 2.3.4); a longer one has no mail server. */
+#define NAME_MAX_BYTES 255
+
 static char lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -36,6 +39,8 @@ static bool ascii_name(const char *name, size_t length, char *out)
 {
 	size_t label = 0;
 
+	if (length > NAME_MAX_BYTES)
+		return false;
 	for (size_t i = 0; i < length; i++) {
 		if (name[i] == '.' && label == 0)
 			return false;

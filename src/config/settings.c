@@ -61,24 +61,34 @@ void settings_free(struct settings **settings)
 		destroy(gone);
 }
 
+/* The elements of a list's default: "a, b". */
+static int list_default(const struct option *option, void *base, struct strlist *pool,
+	struct err *err)
+{
+	const char *at = option->fallback;
+
+	while (*at != '\0') {
+		size_t length = strcspn(at, ", ");
+		AUTO(string_free) char *element = strndup(at, length);
+
+		if (element == NULL)
+			return err_set(err, "out of memory");
+		if (value_parse(option, element, base, pool, err) < 0)
+			return -1;
+		at += length;
+		at += strspn(at, ", ");
+	}
+	return 0;
+}
+
 int settings_default(const struct option *option, void *base, struct strlist *pool,
 	struct err *err)
 {
-	AUTO(string_free) char *text = NULL;
-	char *element, *rest;
-
 	if (option->fallback == NULL)
 		return 0;
-	if (!option_is_list(option))
-		return value_parse(option, option->fallback, base, pool, err);
-	text = strdup(option->fallback);
-	if (text == NULL)
-		return err_set(err, "out of memory");
-	for (element = strtok_r(text, ", ", &rest); element != NULL;
-		element = strtok_r(NULL, ", ", &rest))
-		if (value_parse(option, element, base, pool, err) < 0)
-			return -1;
-	return 0;
+	if (option_is_list(option))
+		return list_default(option, base, pool, err);
+	return value_parse(option, option->fallback, base, pool, err);
 }
 
 bool settings_need_whole_message(const struct settings *settings)

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which policy applies to an address: the most specific section wins, field by field.
+ *
+ * The order is: the address, the address without its sub-address (recipient_delimiter), its
+ * domain, the nearest ".parent", farther parents, policy {}. Addresses compare without regard to
+ * case, a trailing dot of the domain, IDN spelling and quotes that are not needed. An address that
+ * is none (empty, without a domain) gets policy {}. Pure, and its cost does not grow with the
+ * number of sections.
+ */
+#ifndef SPAMBRIDGE_POLICY_LOOKUP_H
+#define SPAMBRIDGE_POLICY_LOOKUP_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "config/settings.h"
+
+/*
+ * The policy for mail to `recipient` (without angle brackets). Every field is set, each with its
+ * origin. Strings are borrowed from the snapshot.
+ */
+void policy_lookup(const struct settings *settings, const char *recipient,
+	struct policy_fields *ret_fields);
+
+/*
+ * The policy for mail of an authenticated or trusted `sender`: outbound {}, and policy {} for what
+ * that does not set. One outbound {} serves all senders, so `sender` makes no difference so far.
+ */
+void policy_lookup_outbound(const struct settings *settings, const char *sender,
+	struct policy_fields *ret_fields);
+
+/*
+ * Append for a person which policy applies to an address and why: what was looked for, then each
+ * field with its value and the section that sets it. False when `out` has failed.
+ */
+bool policy_explain(const struct settings *settings, const char *address, struct buf *out);
+
+/* Append `domain "example.com" at FILE:LINE`, `FILE:LINE` or `default`. */
+bool origin_print(const struct origin *origin, struct buf *out);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which policy applies to an address: the most specific section wins, field by field. */
+#include "policy/lookup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/limits.h"
+#include "config/options.h"
+#include "config/policy_index.h"
+#include "config/values.h"
+
+/* A walk calls this for each key from the most to the least specific. */
+typedef void step(const char *key, void *context);
+
+/* Take over the fields of `from` that nothing more specific has set. */
+static void merge(struct policy_fields *into, const struct policy_fields *from)
+{
+	uint32_t news = from->set & ~into->set;
+
+	if ((news & 1u << POLICY_TAG) != 0)
+		into->tag = from->tag;
+	if ((news & 1u << POLICY_QUARANTINE) != 0)
+		into->quarantine = from->quarantine;
+	if ((news & 1u << POLICY_REJECT) != 0)
+		into->reject = from->reject;
+	if ((news & 1u << POLICY_SUBJECT_TAG) != 0)
+		into->subject_tag = from->subject_tag;
+	if ((news & 1u << POLICY_REJECT_TEXT) != 0)
+		into->reject_text = from->reject_text;
+	if ((news & 1u << POLICY_ON_FAILURE) != 0)
+		into->on_failure = from->on_failure;
+	if ((news & 1u << POLICY_KEEP_REJECTED) != 0)
+		into->keep_rejected_ms = from->keep_rejected_ms;
+	for (unsigned field = 0; field < POLICY_FIELD_COUNT; field++)
+		if ((news & 1u << field) != 0)
+			into->origins[field] = from->origins[field];
+	into->set |= news;
+}
+
+/* The domain and each of its parents: example.com, .com */
+static void walk_domain(const char *domain, step *visit, void *context)
+{
+	const char *dot;
+
+	visit(domain, context);
+	if (domain[0] == '[')
+		return;
+	for (dot = strchr(domain, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
+		visit(dot, context);
+}
+
+/* Every key under which an address could have an entry; none for what is no address. */
+static void walk(const char *address, const char *delimiters, step *visit, void *context)
+{
+	char local[LIMIT_ADDRESS], domain[LIMIT_ADDRESS], key[2 * LIMIT_ADDRESS];
+	size_t plain;
+
+	if (!address_normalise(address, local, domain, sizeof(local)))
+		return;
+	snprintf(key, sizeof(key), "%s@%s", local, domain);
+	visit(key, context);
+	/* A delimiter at the start begins no sub-address, and in quotes it is part of the name. */
+	plain = local[0] == '"' ? strlen(local) : 1 + strcspn(local + 1, delimiters);
+	if (local[plain] != '\0') {
+		local[plain] = '\0';
+		snprintf(key, sizeof(key), "%s@%s", local, domain);
+		visit(key, context);
+	}
+	walk_domain(domain, visit, context);
+}
+
+struct search {
+	const struct settings *settings;
+	struct policy_fields *fields;
+};
+
+static void find_and_merge(const char *key, void *context)
+{
+	struct search *search = context;
+	struct policy_entry entry;
+
+	if (policy_index_find(search->settings->index, key, &entry))
+		merge(search->fields, &entry.fields);
+}
+
+void policy_lookup(const struct settings *settings, const char *recipient,
+	struct policy_fields *ret_fields)
+{
+	struct search search = { settings, ret_fields };
+
+	*ret_fields = (struct policy_fields){ 0 };
+	if (policy_index_count(settings->index) > 0)
+		walk(recipient, settings->recipient_delimiter, find_and_merge, &search);
+	merge(ret_fields, &settings->policy);
+}
+
+void policy_lookup_outbound(const struct settings *settings, const char *sender,
+	struct policy_fields *ret_fields)
+{
+	(void)sender;
+	*ret_fields = (struct policy_fields){ 0 };
+	merge(ret_fields, &settings->outbound.fields);
+	merge(ret_fields, &settings->policy);
+}
+
+bool origin_print(const struct origin *origin, struct buf *out)
+{
+	if (origin->file == NULL)
+		return buf_puts(out, "default");
+	if (origin->key != NULL) {
+		buf_puts(out, strchr(origin->key, '@') != NULL ? "address \"" : "domain \"");
+		encode_terminal(out, origin->key, strlen(origin->key));
+		buf_puts(out, "\" at ");
+	}
+	encode_terminal(out, origin->file, strlen(origin->file));
+	return buf_printf(out, ":%u", origin->line);
+}
+
+static void list_key(const char *key, void *context)
+{
+	struct buf *out = context;
+
+	encode_terminal(out, key, strlen(key));
+	buf_puts(out, ", ");
+}
+
+static void explain_field(
+	const struct option *option, const struct policy_fields *fields, struct buf *out)
+{
+	struct buf value;
+
+	buf_init(&value, 8 * LIMIT_REPLY_TEXT);
+	value_print(option, fields, &value);
+	buf_printf(out, "%-14s ", option->name);
+	encode_terminal(out, buf_text(&value), value.length);
+	buf_printf(out, "%*s  from ", value.length < 10 ? (int)(10 - value.length) : 0, "");
+	origin_print(&fields->origins[option->field], out);
+	buf_putc(out, '\n');
+	buf_free(&value);
+}
+
+bool policy_explain(const struct settings *settings, const char *address, struct buf *out)
+{
+	struct policy_fields fields;
+
+	policy_lookup(settings, address, &fields);
+	buf_puts(out, "address        ");
+	encode_terminal(out, address, strlen(address));
+	buf_puts(out, "\nlooked for     ");
+	walk(address, settings->recipient_delimiter, list_key, out);
+	buf_puts(out, "policy\n");
+	for (size_t i = 0; i < option_count; i++)
+		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0 && !options[i].not_yet)
+			explain_field(&options[i], &fields, out);
+	return !out->failed;
+}
