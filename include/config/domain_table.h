@@ -4,7 +4,7 @@
  *
  *   line  = name { name-of-option "=" value } [ "#" comment ]
  *   name  = "example.com" | ".example.com" (its sub-domains) | "user@example.com"
- *   value = text without blanks | "text with \" and \\"
+ *   value = text without blanks and "#" | "text with \" and \\"
  *
  * Options are those of a domain {} section. A name without options is allowed and sets nothing.
  */

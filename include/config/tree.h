@@ -9,10 +9,12 @@
 #include "base/err.h"
 
 /*
- * Parse a text that scan_text() has been over. The caller frees with cfg_free(). NULL with the
- * reason when libConfuse refuses it, which means that memory ran out. Takes a lock, since
- * libConfuse's scanner keeps global state.
+ * Parse a text that scan_text() has been over. The caller frees with tree_free(). NULL with
+ * the reason when libConfuse refuses it, which means that memory ran out.
  */
 cfg_t *tree_parse(const struct buf *text, struct err *err);
+
+/* Free and null. Both functions take a lock: parsing uses, and freeing frees, global state. */
+void tree_free(cfg_t **tree);
 
 #endif

@@ -54,7 +54,7 @@ static bool take_quoted(struct cursor *line, char *out, size_t out_size)
 
 static bool take_value(struct cursor *line, char *out, size_t out_size)
 {
-	return take_quoted(line, out, out_size) || take_word(line, " \t\"", out, out_size);
+	return take_quoted(line, out, out_size) || take_word(line, " \t\"#", out, out_size);
 }
 
 static bool at_comment_or_end(struct cursor *line)

@@ -86,7 +86,8 @@ static bool skip_gap(struct lexer *lexer)
 		skip_block_comment(lexer);
 		return true;
 	}
-	if (!is_bare(c) && strchr("\"'={},", c) == NULL) {
+	/* strchr() would find a NUL. */
+	if (c == '\0' || (!is_bare(c) && strchr("\"'={},", c) == NULL)) {
 		refuse_byte(lexer);
 		return true;
 	}

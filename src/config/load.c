@@ -331,8 +331,7 @@ static void load(struct loader *loader)
 
 static void release(struct loader *loader)
 {
-	if (loader->tree != NULL)
-		cfg_free(loader->tree);
+	tree_free(&loader->tree);
 	scan_free(&loader->scan);
 	buf_free(&loader->text);
 }

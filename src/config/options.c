@@ -149,7 +149,7 @@ const struct option options[] = {
 	{ "user", SCORER, OPTION_TEXT, IN_SCORER(user), "", RANGE(0, 255), NULL, check_spamd_user,
 		false, "spamd User: a fixed name, or recipient, or domain; empty: none" },
 	{ "hedge_after", SCORER, OPTION_DURATION, IN_SCORER(hedge_after_ms), "half",
-		RANGE(1, 280 * SECOND), hedge_words, NULL, false,
+		RANGE(10, 280 * SECOND), hedge_words, NULL, false,
 		"ask a second server when there is no answer yet" },
 	{ "ca_file", SCORER, OPTION_PATH, IN_SCORER(ca_file), "", RANGE(0, 4000), NULL, NULL, false,
 		"certificates that servers are checked against; empty: the system's" },

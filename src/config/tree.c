@@ -74,6 +74,17 @@ cfg_t *tree_parse(const struct buf *text, struct err *err)
 	if (result == CFG_SUCCESS)
 		return cfg;
 	err_set(err, "libConfuse cannot read the text near line %d; is memory short?", cfg->line);
-	cfg_free(cfg);
+	tree_free(&cfg);
 	return NULL;
+}
+
+void tree_free(cfg_t **tree)
+{
+	if (*tree == NULL)
+		return;
+	/* cfg_free() of a whole tree also destroys the scanner's buffers, whoever uses them. */
+	pthread_mutex_lock(&scanner_lock);
+	cfg_free(*tree);
+	pthread_mutex_unlock(&scanner_lock);
+	*tree = NULL;
 }
