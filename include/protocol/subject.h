@@ -3,6 +3,9 @@
 #ifndef SPAMBRIDGE_PROTOCOL_SUBJECT_H
 #define SPAMBRIDGE_PROTOCOL_SUBJECT_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/buf.h"
 
 enum subject_result {
@@ -23,5 +26,12 @@ enum subject_result {
  * ASCII case and the amount of white space do not count.
  */
 enum subject_result subject_tag(struct buf *out, const char *value, const char *tag);
+
+/*
+ * Append a whole new value for a Subject, from UTF-8 text that a scorer sent, in libmilter's form:
+ * as it is when plain ASCII, else as encoded words; control bytes become '?'. Cut at 2,000 bytes
+ * of text. False: `out` failed.
+ */
+bool subject_encode(struct buf *out, const char *text, size_t length);
 
 #endif

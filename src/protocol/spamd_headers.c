@@ -6,13 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/cleanup.h"
 #include "base/cursor.h"
-#include "base/limits.h"
 #include "base/score.h"
+#include "protocol/field.h"
 
-/* Longest name of a field that is passed on, bytes. */
-#define NAME_MAX_BYTES 76
 /* Longest engine version and longest autolearn word kept, bytes. */
 #define VERSION_MAX 200
 #define WORD_MAX    32
@@ -39,21 +36,14 @@ static bool skip_continuation(struct cursor *rest)
 	return true;
 }
 
-static bool name_is_valid(struct cursor name)
-{
-	for (; name.at < name.end; name.at++)
-		if (*name.at < 0x21 || *name.at > 0x7e)
-			return false;
-	return true;
-}
-
 /* The next field; false at the end of the header block or at anything that is no field. */
 static bool next_field(struct cursor *rest, struct field *ret_field)
 {
 	struct cursor line;
 
 	if (!cursor_line(rest, &line) || !cursor_until(&line, ':', &ret_field->name) ||
-		!cursor_byte(&line, ':') || !name_is_valid(ret_field->name))
+		!cursor_byte(&line, ':') ||
+		!field_name_is_valid(ret_field->name.at, cursor_left(&ret_field->name)))
 		return false;
 	ret_field->value.at = line.at;
 	while (skip_continuation(rest))
@@ -74,63 +64,6 @@ static bool field_begins(const struct field *field, const char *prefix)
 	struct cursor rest = field->name;
 
 	return cursor_literal_nocase(&rest, prefix);
-}
-
-/*
- * One line of a value, its leading white space kept: other bytes than printable ASCII become '?'.
- * False when the line does not fit any more.
- */
-static bool put_line(struct buf *out, struct cursor line, size_t max_line, size_t max_total)
-{
-	if (cursor_left(&line) > max_line)
-		line.end = line.at + max_line;
-	if (out->length + cursor_left(&line) + 1 > max_total)
-		return false;
-	for (; line.at < line.end; line.at++)
-		buf_putc(out, *line.at == '\t' || (*line.at >= 0x20 && *line.at < 0x7f) ? *line.at
-											: '?');
-	return !out->failed;
-}
-
-/* The value as libmilter takes it: a leading blank, folds as LF and white space, no blank line. */
-static void put_value(struct buf *out, const struct field *field)
-{
-	size_t name = cursor_left(&field->name) + 1;
-	struct cursor rest = field->value, line, text;
-	bool first = true;
-
-	while (cursor_line(&rest, &line)) {
-		text = line;
-		cursor_blanks(&text);
-		if (first) {
-			buf_putc(out, ' ');
-			put_line(out, text, LIMIT_ADDED_LINE - name - 1, SIZE_MAX);
-		} else if (!cursor_at_end(&text)) {
-			if (out->length + name + 2 >= LIMIT_ADDED_HEADER)
-				return;
-			buf_putc(out, '\n');
-			if (!put_line(out, line, LIMIT_ADDED_LINE, LIMIT_ADDED_HEADER - name)) {
-				out->data[--out->length] = 0;
-				return;
-			}
-		}
-		first = false;
-	}
-}
-
-static bool take_extra(const struct field *field, struct verdict *ret)
-{
-	AUTO(buf_free) struct buf value = { 0 };
-	char name[NAME_MAX_BYTES + 1];
-	size_t length = cursor_left(&field->name);
-
-	if (length > NAME_MAX_BYTES || ret->extra.count >= LIMIT_EXTRA_HEADERS)
-		return true;
-	memcpy(name, field->name.at, length);
-	name[length] = 0;
-	buf_init(&value, LIMIT_ADDED_HEADER + LIMIT_ADDED_LINE);
-	put_value(&value, field);
-	return !value.failed && headers_add(&ret->extra, name, buf_text(&value));
 }
 
 /* Keep a copy of some text, printable ASCII only, unless there is one already. */
@@ -235,7 +168,8 @@ static bool take_field(const struct field *field, struct verdict *ret)
 	if (field_is(field, "X-Spam-Flag") || field_is(field, "X-Spam-Level") ||
 		field_begins(field, "X-Spam-Prev-"))
 		return true;
-	return take_extra(field, ret);
+	return field_add(&ret->extra, field->name.at, cursor_left(&field->name), field->value.at,
+		cursor_left(&field->value));
 }
 
 /*

@@ -8,9 +8,13 @@
 #include "base/cursor.h"
 #include "base/encode.h"
 #include "base/limits.h"
+#include "protocol/base64.h"
+#include "protocol/field.h"
 
 /* Longest tag, bytes of UTF-8, and how much of a decoded Subject is compared with it. */
 #define TAG_MAX 512
+/* Longest text of a whole new value, bytes. */
+#define TEXT_MAX 2000
 /* Content bytes of one encoded word: 75 - strlen("=?UTF-8?B?" "?=") is 63, 60 of base64 are 45. */
 #define WORD_BYTES 45
 
@@ -160,37 +164,20 @@ static bool is_plain(const char *tag)
 	return strstr(tag, "=?") == NULL;
 }
 
-static void put_base64(struct buf *out, const unsigned char *bytes, size_t length)
-{
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < length; i += 3) {
-		unsigned bits = (unsigned)bytes[i] << 16;
-
-		bits |= i + 1 < length ? (unsigned)bytes[i + 1] << 8 : 0;
-		bits |= i + 2 < length ? bytes[i + 2] : 0;
-		buf_putc(out, alphabet[bits >> 18 & 63]);
-		buf_putc(out, alphabet[bits >> 12 & 63]);
-		buf_putc(out, i + 1 < length ? alphabet[bits >> 6 & 63] : '=');
-		buf_putc(out, i + 2 < length ? alphabet[bits & 63] : '=');
-	}
-}
-
 /* UTF-8 as encoded words, none of which ends inside a character (RFC 2047 section 5). */
 static bool put_words(struct buf *out, const char *text, size_t length)
 {
 	AUTO(buf_free) struct buf utf8 = { 0 };
 	size_t from = 0, to;
 
-	buf_init(&utf8, TAG_MAX * 3 + 1);
+	buf_init(&utf8, TEXT_MAX * 3 + 1);
 	encode_utf8(&utf8, text, length);
 	for (; from < utf8.length; from = to) {
 		to = from + WORD_BYTES < utf8.length ? from + WORD_BYTES : utf8.length;
 		while (to < utf8.length && ((unsigned char)utf8.data[to] & 0xc0) == 0x80)
 			to--;
 		buf_puts(out, from > 0 ? "\n =?UTF-8?B?" : "=?UTF-8?B?");
-		put_base64(out, (const unsigned char *)utf8.data + from, to - from);
+		base64_put(out, utf8.data + from, to - from);
 		buf_puts(out, "?=");
 	}
 	return !utf8.failed && !out->failed;
@@ -251,4 +238,20 @@ enum subject_result subject_tag(struct buf *out, const char *value, const char *
 		put_rest(out, rest);
 	}
 	return out->failed ? SUBJECT_FAILED : SUBJECT_TAGGED;
+}
+
+bool subject_encode(struct buf *out, const char *text, size_t length)
+{
+	char copy[TEXT_MAX + 1];
+
+	if (length > TEXT_MAX)
+		length = TEXT_MAX;
+	for (size_t i = 0; i < length; i++)
+		copy[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+	copy[length] = '\0';
+	/* A plain text of more than a line needs folds, which field_value_put() makes. */
+	if (is_plain(copy))
+		return field_value_put(out, strlen("Subject"), copy, length);
+	buf_putc(out, ' ');
+	return put_words(out, copy, length);
 }

@@ -9,6 +9,7 @@
 #include "base/encode.h"
 #include "base/limits.h"
 #include "base/score.h"
+#include "protocol/field.h"
 
 /* SpamAssassin folds at 79 columns, a tab counting eight (Util.pm, wrap). */
 #define FOLD_COLUMN 79
@@ -263,54 +264,10 @@ bool xspam_build(struct header_list *list, const struct verdict *verdict,
 	return add_extra(list, verdict);
 }
 
-static bool check_name(const char *name)
-{
-	size_t length = strlen(name);
-
-	for (const char *c = name; *c != '\0'; c++)
-		if (*c < 0x21 || *c > 0x7e || *c == ':')
-			return false;
-	return length > 0 && length < LIMIT_ADDED_LINE;
-}
-
-/* One line of a value up to LF: printable, within the limit, with text in it if it is a fold. */
-static bool check_line(const char *line, size_t length, bool folded, size_t before)
-{
-	bool text = false;
-
-	for (size_t i = 0; i < length; i++) {
-		if (line[i] != '\t' && (line[i] < 0x20 || line[i] > 0x7e))
-			return false;
-		text = text || (line[i] != ' ' && line[i] != '\t');
-	}
-	if (folded && (!text || (line[0] != ' ' && line[0] != '\t')))
-		return false;
-	return before + length <= LIMIT_ADDED_LINE;
-}
-
-static bool check_value(const char *name, const char *value)
-{
-	size_t before = strlen(name) + 1, length;
-	bool folded = false;
-
-	if (value[0] != ' ' || before + strlen(value) > LIMIT_ADDED_HEADER)
-		return false;
-	for (;; value += length + 1, folded = true, before = 0) {
-		length = strcspn(value, "\n");
-		if (!check_line(value, length, folded, before))
-			return false;
-		if (value[length] == '\0')
-			return true;
-	}
-}
-
 int xspam_check(const struct header_list *list, struct err *err)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		if (!check_name(headers_name(list, i)))
-			return err_set(err, "field %zu has no proper name", i);
-		if (!check_value(headers_name(list, i), headers_value(list, i)))
-			return err_set(err, "the value of %s is not safe", headers_name(list, i));
-	}
+	for (size_t i = 0; i < list->count; i++)
+		if (!field_is_safe(headers_name(list, i), headers_value(list, i)))
+			return err_set(err, "field %s is not safe", headers_name(list, i));
 	return 0;
 }

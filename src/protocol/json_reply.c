@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading JSON that a scorer sent. */
+#include "protocol/json_reply.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/limits.h"
+#include "base/score.h"
+
+/* Brackets outside strings: jansson recurses once a level, up to 2,048. */
+static bool depth_is_good(const char *bytes, size_t length)
+{
+	bool in_string = false;
+	size_t depth = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		if (in_string && bytes[i] == '\\')
+			i++;
+		else if (bytes[i] == '"')
+			in_string = !in_string;
+		else if (!in_string && (bytes[i] == '{' || bytes[i] == '['))
+			depth++;
+		else if (!in_string && (bytes[i] == '}' || bytes[i] == ']') && depth > 0)
+			depth--;
+		if (depth > LIMIT_JSON_DEPTH)
+			return false;
+	}
+	return true;
+}
+
+static json_t *load(const char *bytes, size_t length, struct err *err)
+{
+	json_error_t error;
+	json_t *json = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &error);
+
+	if (json == NULL)
+		err_set(err, "no proper JSON: %s (byte %d)", error.text, error.position);
+	return json;
+}
+
+json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct err *err)
+{
+	AUTO(buf_free) struct buf mended = { 0 };
+
+	if (length > LIMIT_HTTP_REPLY) {
+		err_set(err, "more than %d bytes", LIMIT_HTTP_REPLY);
+		return NULL;
+	}
+	if (length == 0 || memchr(bytes, 0, length) != NULL || !depth_is_good(bytes, length)) {
+		err_set(err, length == 0 ? "empty" : "no proper JSON: NUL byte or nested too deeply");
+		return NULL;
+	}
+	if (!mend_utf8)
+		return load(bytes, length, err);
+	buf_init(&mended, LIMIT_HTTP_REPLY * 3);
+	if (!encode_utf8(&mended, bytes, length)) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	return load(mended.data, mended.length, err);
+}
+
+bool json_score(const json_t *value, bool text_allowed, int32_t *ret_milli)
+{
+	double milli;
+
+	if (text_allowed && json_is_string(value))
+		return score_parse(json_string_value(value), json_string_length(value), ret_milli);
+	if (!json_is_number(value))
+		return false;
+	milli = round(json_number_value(value) * 1000.0);
+	if (!(milli >= -LIMIT_SCORE_MILLI && milli <= LIMIT_SCORE_MILLI))
+		return false;
+	*ret_milli = (int32_t)milli;
+	return true;
+}
+
+char *json_plain_text(const json_t *string, size_t max_bytes)
+{
+	struct buf text;
+
+	buf_init(&text, LIMIT_HTTP_REPLY * 3);
+	encode_header(&text, json_string_value(string), json_string_length(string));
+	if (!text.failed && text.length > max_bytes) {
+		text.length = max_bytes;
+		text.data[max_bytes] = '\0';
+	}
+	if (!text.failed && text.data == NULL)
+		buf_append(&text, "", 0);
+	return buf_steal(&text);
+}
+
+int json_reply_bad(struct verdict *ret, const char *what)
+{
+	ret->status = VERDICT_MALFORMED;
+	return err_set(&ret->err, "%s", what);
+}
