@@ -27,6 +27,10 @@ int gate_start(const struct listen_setting *listen, struct err *err);
 /* A scan (or anything else that takes its time in a callback) begins to wait. Never blocks. */
 void gate_open(void);
 
-void gate_stop(void);
+/*
+ * libmilter is about to be stopped: smfi_stop() waits for a mutex that its listener holds for up to
+ * five seconds, or until a connection comes. From here on one comes all the time.
+ */
+void gate_hurry(void);
 
 #endif

@@ -173,7 +173,8 @@ static void live(void)
 	while (!stop_wanted && !milter_ended()) {
 		(void)poll(&set, 1, watchdog_ms > 0 && watchdog_ms < 1000 ? (int)watchdog_ms : 1000);
 		(void)!read(signal_fd, &counter, sizeof(counter));
-		process_notify_watchdog();
+		if (watchdog_ms > 0)
+			process_notify_watchdog();
 		if (reload_wanted) {
 			reload_wanted = 0;
 			reload();

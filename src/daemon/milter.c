@@ -334,10 +334,8 @@ void milter_stop(int timeout_ms)
 	struct deadline deadline = deadline_after_ms(timeout_ms);
 	struct timespec pause = { .tv_nsec = 5000000 };
 
+	gate_hurry();
 	(void)smfi_stop();
-	/* The listener looks for the stop only after a connection or five seconds. */
-	while (!milter_ended() && !deadline_passed(deadline)) {
-		gate_open();
+	while (!milter_ended() && !deadline_passed(deadline))
 		nanosleep(&pause, NULL);
-	}
 }
