@@ -169,6 +169,10 @@ struct settings {
  */
 struct settings *settings_load(const char *path, struct strlist *errors);
 
+/* The same from text that is in memory; `path` is what errors and origins call it. */
+struct settings *settings_parse(
+	const char *path, const char *text, size_t length, struct strlist *errors);
+
 /* One more owner; thread-safe. Returns `settings`. */
 struct settings *settings_ref(struct settings *settings);
 

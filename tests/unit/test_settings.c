@@ -169,7 +169,7 @@ static void values_may_stand_bare_or_quoted(void **state)
 		"keep_spam_headers_from = 192.0.2.1\n"
 		"socket_group = \"\"\n"
 		"scorer sa { servers = { tcp://127.0.0.1:783 } user = 'a\\'b\\\\c' }\n"
-		"policy { tag = 5.5 reject = off reject_text = \"say \\\"no\\\" \\\\ 100%\" }");
+		"policy { tag = 5.5 reject = off reject_text = \"say \\\"no\\\" \\\\ 100%%\" }");
 
 	(void)state;
 	assert_true(settings->deadline_ms == 20000);
@@ -182,7 +182,7 @@ static void values_may_stand_bare_or_quoted(void **state)
 	assert_string_equal(settings->scorers[0].user, "a'b\\c");
 	assert_int_equal(settings->policy.tag, 5500);
 	assert_int_equal(settings->policy.reject, THRESHOLD_OFF);
-	assert_string_equal(settings->policy.reject_text, "say \"no\" \\ 100%");
+	assert_string_equal(settings->policy.reject_text, "say \"no\" \\ 100%%");
 	settings_free(&settings);
 }
 
