@@ -50,7 +50,8 @@ int check_delimiter(const char *text, struct err *err)
 	for (const char *c = text; *c != '\0'; c++)
 		if (*c <= 0x20 || *c > 0x7e || is_letter_or_digit(*c) || strchr("@.\"\\", *c))
 			return err_set(err,
-				"'%s' cannot separate a sub-address; write characters such as \"+\" or "
+				"'%s' cannot separate a sub-address; write characters such as "
+			        "\"+\" or "
 				"\"+-\", or \"\" for none",
 				text);
 	return 0;
@@ -60,7 +61,8 @@ int check_spamd_user(const char *text, struct err *err)
 {
 	if (!is_printable(text) || strchr(text, ' ') != NULL)
 		return err_set(err,
-			"'%s' is no user name for spamd; write printable ASCII without blanks", text);
+			"'%s' is no user name for spamd; write printable ASCII without blanks",
+			text);
 	return 0;
 }
 
@@ -86,8 +88,10 @@ int check_reply_text(const char *text, struct err *err)
 
 		if (length == 0)
 			return err_set(err,
-				"unknown reference at '%.20s'; known are %%{score} %%{required} %%{id} "
-				"%%{queue_id} %%{sender} %%{recipient} %%{tests}, and %%%% for a percent "
+				"unknown reference at '%.20s'; known are %%{score} %%{required} "
+			        "%%{id} "
+				"%%{queue_id} %%{sender} %%{recipient} %%{tests}, and %%%% for a "
+			        "percent "
 				"sign",
 				at);
 		at += length;

@@ -37,8 +37,8 @@ static struct strlist *pool(struct loader *loader)
 	return &loader->settings->private->pool;
 }
 
-static void note(struct loader *loader, const struct filling *filling,
-	const struct option *option, size_t element, const struct err *err)
+static void note(struct loader *loader, const struct filling *filling, const struct option *option,
+	size_t element, const struct err *err)
 {
 	complain(&loader->complaints, scan_line(filling->place, option, element), "%s: %s",
 		option->name, err->text);
@@ -89,7 +89,7 @@ static void fill(struct loader *loader, const struct filling *filling)
 		if (scan_find(filling->place, option) != NULL)
 			fill_option(loader, filling, option);
 		else if (option->field == OPTION_PLAIN &&
-			settings_default(option, filling->plain, pool(loader), &err) < 0)
+			 settings_default(option, filling->plain, pool(loader), &err) < 0)
 			note(loader, filling, option, 0, &err);
 	}
 }
@@ -171,7 +171,8 @@ static void fill_entry(struct loader *loader, struct filling *filling)
 	if (!section_key(place, key, sizeof(key)))
 		complain(&loader->complaints, place->line,
 			place->kind == SECTION_DOMAIN
-				? "'%.200s' is no domain; write \"example.com\", or \".example.com\" "
+				? "'%.200s' is no domain; write \"example.com\", or "
+		                  "\".example.com\" "
 				  "for its sub-domains"
 				: "'%.200s' is no address; write \"user@example.com\"",
 			place->title);

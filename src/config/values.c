@@ -309,8 +309,8 @@ static int parse_number(
 	int64_t number;
 
 	if (word != NULL && word->not_yet)
-		return err_set(err, "'%s' is not supported by this version; write another value",
-			text);
+		return err_set(
+			err, "'%s' is not supported by this version; write another value", text);
 	if (word != NULL) {
 		*ret_number = word->value;
 		return 0;
@@ -371,7 +371,7 @@ static int64_t load_number(const struct option *option, const void *field)
 	case OPTION_DURATION:
 		return *(const int64_t *)field;
 	case OPTION_SIZE:
-		return (int64_t)*(const size_t *)field;
+		return (int64_t) * (const size_t *)field;
 	case OPTION_SCORE:
 		return *(const int32_t *)field;
 	case OPTION_MODE:
@@ -437,8 +437,8 @@ static bool print_networks(const struct network_list *list, struct buf *out)
 	for (size_t i = 0; i < list->count; i++) {
 		char text[NETWORK_TEXT_SIZE];
 
-		buf_printf(out, "%s \"%s\"", i > 0 ? "," : "",
-			network_format(&list->items[i], text));
+		buf_printf(
+			out, "%s \"%s\"", i > 0 ? "," : "", network_format(&list->items[i], text));
 	}
 	return buf_puts(out, " }");
 }

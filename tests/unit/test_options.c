@@ -94,14 +94,20 @@ static void names_are_found_and_suggested(void **state)
 		enum option_section section;
 		const char *given, *near; /* NULL: nothing near */
 	} rows[] = {
-		{ SECTION_TOP, "dead-line", "deadline" }, { SECTION_TOP, "Listen", "listen" },
-		{ SECTION_TOP, "max_scansize", "max_scan_size" }, { SECTION_TOP, "polcy", "policy" },
-		{ SECTION_TOP, "scorers", "scorer" }, { SECTION_TOP, "trusted_network",
-								"trusted_networks" },
-		{ SECTION_TOP, "virus_scanner", NULL }, { SECTION_TOP, "x", NULL },
-		{ SECTION_TOP, "", NULL }, { SECTION_SCORER, "server", "servers" },
-		{ SECTION_SCORER, "deadline", NULL }, { SECTION_POLICY, "rejct", "reject" },
-		{ SECTION_TOP, "a_name_that_is_very_much_longer_than_every_name_that_is_known", NULL },
+		{ SECTION_TOP, "dead-line", "deadline" },
+		{ SECTION_TOP, "Listen", "listen" },
+		{ SECTION_TOP, "max_scansize", "max_scan_size" },
+		{ SECTION_TOP, "polcy", "policy" },
+		{ SECTION_TOP, "scorers", "scorer" },
+		{ SECTION_TOP, "trusted_network", "trusted_networks" },
+		{ SECTION_TOP, "virus_scanner", NULL },
+		{ SECTION_TOP, "x", NULL },
+		{ SECTION_TOP, "", NULL },
+		{ SECTION_SCORER, "server", "servers" },
+		{ SECTION_SCORER, "deadline", NULL },
+		{ SECTION_POLICY, "rejct", "reject" },
+		{ SECTION_TOP, "a_name_that_is_very_much_longer_than_every_name_that_is_known",
+			NULL },
 	};
 
 	(void)state;
@@ -184,17 +190,20 @@ static void the_sample_lists_the_table(void **state)
 	for (size_t i = 0; i < option_count; i++) {
 		bool top = (options[i].sections & SECTION_BIT(SECTION_TOP)) != 0;
 		bool set = (options[i].sections & SECTION_BIT(SECTION_SCORER)) != 0 &&
-			option_is_list(&options[i]);
+		           option_is_list(&options[i]);
 		char line[2000], rest[1000];
 		struct buf text;
 
 		default_text(&options[i], &text);
-		snprintf(line, sizeof(line), "%s%s = %s", top ? "#" : set ? "\t" : "#\t",
+		snprintf(line, sizeof(line), "%s%s = %s",
+			top   ? "#"
+			: set ? "\t"
+			      : "#\t",
 			options[i].name, set ? "" : buf_text(&text));
 		if ((line_after(buf_text(&sample), line, rest, sizeof(rest)) != NULL) ==
 			options[i].not_yet)
-			fail_msg("%s: %s: '%s'", SAMPLE, options[i].not_yet ? "too early" : "missing",
-				line);
+			fail_msg("%s: %s: '%s'", SAMPLE,
+				options[i].not_yet ? "too early" : "missing", line);
 		buf_free(&text);
 	}
 	buf_free(&sample);
