@@ -32,6 +32,7 @@ enum option_type {
 	OPTION_WORD,     /* an enum: one of the words */
 	OPTION_DURATION, /* int64_t, milliseconds */
 	OPTION_SIZE,     /* size_t, bytes */
+	OPTION_BYTES,     /* uint64_t, bytes: on disk, where memory is no limit */
 	OPTION_COUNT,    /* unsigned */
 	OPTION_SCORE,    /* int32_t, thousandths */
 	OPTION_MODE,     /* mode_t, octal */

@@ -184,7 +184,7 @@ const struct option options[] = {
 		"where held mail is kept" },
 	{ "expire", QUARANTINE, OPTION_DURATION, IN_QUARANTINE(expire_ms), "30d",
 		RANGE(1 * HOUR, 3650 * DAY), NULL, NULL, NOT_YET, "how long held mail is kept" },
-	{ "max_size", QUARANTINE, OPTION_SIZE, IN_QUARANTINE(max_size), "10G",
+	{ "max_size", QUARANTINE, OPTION_BYTES, IN_QUARANTINE(max_size), "10G",
 		RANGE(1 * MEGA, 1024 * 1024 * GIGA), NULL, NULL, NOT_YET,
 		"bytes of all held mail together" },
 	{ "release", QUARANTINE, OPTION_TEXT, IN_QUARANTINE(release), "sendmail", RANGE(1, 255),
