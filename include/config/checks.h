@@ -18,7 +18,7 @@ int check_delimiter(const char *text, struct err *err);
 /* What may stand behind "User:" in a spamd request: printable ASCII without blanks. */
 int check_spamd_user(const char *text, struct err *err);
 
-/* An SMTP reply text: printable ASCII, %{score} %{required} %{id} as the only references. */
+/* An SMTP reply text: printable ASCII, the references of protocol/template.h and no others. */
 int check_reply_text(const char *text, struct err *err);
 
 #endif

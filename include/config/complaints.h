@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The errors of one configuration while they are collected: all of them, in order of their lines. */
+/* The errors of one configuration while they are collected, in the order of their lines. */
 #ifndef SPAMBRIDGE_CONFIG_COMPLAINTS_H
 #define SPAMBRIDGE_CONFIG_COMPLAINTS_H
 
@@ -23,7 +23,7 @@ struct complaints {
 	struct complaint *items;
 	size_t count;
 	size_t capacity;
-	bool failed;    /* memory ran out while noting one */
+	bool failed; /* memory ran out while noting one */
 };
 
 /* Note one error of a line: what is wrong; what to do. */
@@ -37,7 +37,8 @@ bool complaints_any(const struct complaints *complaints);
 bool complaints_full(const struct complaints *complaints);
 
 /*
- * Append all to `errors` as "FILE:LINE: text", sorted by line, safe for a terminal; the collection is empty afterwards.
+ * Append all to `errors` as "FILE:LINE: text", sorted by line and safe for a terminal; the
+ * collection is empty afterwards.
  */
 void complaints_move(struct complaints *complaints, struct strlist *errors);
 

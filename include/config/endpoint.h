@@ -28,18 +28,17 @@ int listen_parse(
  * unless given); `http://` or `https://host[:port][/prefix]` or `unix:/path` for HTTP scorers.
  * IPv6 addresses stand in brackets.
  */
-int server_parse(const char *text, struct strlist *pool, struct server_setting *ret_server,
-	struct err *err);
+int server_parse(
+	const char *text, struct strlist *pool, struct server_setting *ret_server, struct err *err);
 
 /*
  * Check that the protocol can speak over this address, and fill in its port where none was given
  * (spamd 783, rspamd 11333, http 80, https 443).
  */
-int server_resolve(
-	struct server_setting *server, enum scorer_protocol protocol, struct err *err);
+int server_resolve(struct server_setting *server, enum scorer_protocol protocol, struct err *err);
 
 /* Parse one more server of a scorer; a second one with the same text is an error. */
-int scorer_add_server(struct scorer_setting *scorer, const char *text, struct strlist *pool,
-	struct err *err);
+int scorer_add_server(
+	struct scorer_setting *scorer, const char *text, struct strlist *pool, struct err *err);
 
 #endif

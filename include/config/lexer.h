@@ -12,14 +12,17 @@
 #include "base/buf.h"
 #include "config/complaints.h"
 
+/* One word or string with its quotes, bytes: libConfuse takes quadratic time over a long word. */
+#define LEXER_WORD_MAX 16384
+
 enum token_kind {
 	TOKEN_END,
-	TOKEN_WORD,   /* bare or in quotes */
-	TOKEN_OPEN,   /* { */
-	TOKEN_CLOSE,  /* } */
+	TOKEN_WORD,  /* bare or in quotes */
+	TOKEN_OPEN,  /* { */
+	TOKEN_CLOSE, /* } */
 	TOKEN_EQUALS,
 	TOKEN_COMMA,
-	TOKEN_BAD,    /* a word whose error has been noted */
+	TOKEN_BAD, /* a word whose error has been noted */
 };
 
 struct token {
@@ -32,7 +35,7 @@ struct lexer {
 	struct buf *text;              /* borrowed; comments are blanked in it */
 	struct complaints *complaints; /* borrowed */
 	size_t position;
-	unsigned line; /* begins at 1 */
+	unsigned line;     /* begins at 1 */
 	struct token next; /* looked at, not taken */
 	bool has_next;
 };
@@ -48,7 +51,10 @@ size_t lexer_taken(const struct lexer *lexer);
 /* Does an equals sign follow this token on its line? */
 bool lexer_before_equals(const struct lexer *lexer, const struct token *token);
 
-/* Replace by blanks, line ends kept. */
+/*
+ * Hide a part that was taken from libConfuse. Line ends are what it passes over one by one: its
+ * scanner takes quadratic time over a long run of blanks.
+ */
 void lexer_blank(struct lexer *lexer, size_t from, size_t to);
 
 /* Append a word without its quotes and escapes. False when `out` has failed. */

@@ -26,39 +26,40 @@ enum option_section {
 
 /* What stands at a row's offset is given behind each type. */
 enum option_type {
-	OPTION_TEXT,      /* char *; min and max are lengths in bytes */
-	OPTION_PATH,      /* char *; absolute, or empty where min is 0 */
-	OPTION_BOOL,      /* bool */
-	OPTION_WORD,      /* an enum: one of the words */
-	OPTION_DURATION,  /* int64_t, milliseconds */
-	OPTION_SIZE,      /* size_t, bytes */
-	OPTION_COUNT,     /* unsigned */
-	OPTION_SCORE,     /* int32_t, thousandths */
-	OPTION_MODE,      /* mode_t, octal */
-	OPTION_LISTEN,    /* struct listen_setting */
-	OPTION_NETWORKS,  /* struct network_list; a list */
-	OPTION_SERVERS,   /* struct scorer_setting, its servers; a list */
+	OPTION_TEXT,     /* char *; min and max are lengths in bytes */
+	OPTION_PATH,     /* char *; absolute, or empty where min is 0 */
+	OPTION_BOOL,     /* bool */
+	OPTION_WORD,     /* an enum: one of the words */
+	OPTION_DURATION, /* int64_t, milliseconds */
+	OPTION_SIZE,     /* size_t, bytes */
+	OPTION_BYTES,     /* uint64_t, bytes: on disk, where memory is no limit */
+	OPTION_COUNT,    /* unsigned */
+	OPTION_SCORE,    /* int32_t, thousandths */
+	OPTION_MODE,     /* mode_t, octal */
+	OPTION_LISTEN,   /* struct listen_setting */
+	OPTION_NETWORKS, /* struct network_list; a list */
+	OPTION_SERVERS,  /* struct scorer_setting, its servers; a list */
 };
 
 /* A word that stands for a value: the only values of OPTION_WORD, special ones elsewhere. */
 struct option_word {
 	const char *name; /* NULL ends the list */
 	int64_t value;
-	bool not_yet;     /* known, and refused as not supported by this version */
+	bool not_yet; /* known, and refused as not supported by this version */
 };
 
 struct option {
 	const char *name;
-	unsigned sections;     /* SECTION_BIT() of each section where it may stand */
+	unsigned sections; /* SECTION_BIT() of each section where it may stand */
 	enum option_type type;
-	int field;             /* enum policy_field, or OPTION_PLAIN */
-	size_t offset;         /* in struct policy_fields, or in the section's own struct */
-	const char *fallback;  /* default, as it would be written; NULL for a list: empty */
+	int field;            /* enum policy_field, or OPTION_PLAIN */
+	size_t offset;        /* in struct policy_fields, or in the section's own struct */
+	const char *fallback; /* default, as it would be written; NULL for a list: empty */
 	int64_t min, max;
 	const struct option_word *words;
 	int (*check)(const char *text, struct err *err); /* of a text; NULL: any text */
-	bool not_yet;          /* known, and refused as not supported by this version */
-	const char *help;      /* one line */
+	bool not_yet;     /* known, and refused as not supported by this version */
+	const char *help; /* one line */
 };
 
 #define OPTION_PLAIN         (-1)

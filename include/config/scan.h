@@ -6,8 +6,8 @@
  * ${NAME} by environment variables, silently drops bytes that it does not know, replaces a section
  * by a second one with the same title, and keeps the state of an unfinished string for the next
  * load. This pass finds all errors of form with their lines (unknown and repeated names included),
- * notes where every value stands, and blanks comments and refused statements in place, line ends
- * kept, so that what libConfuse gets holds nothing that it would get wrong.
+ * notes where every value stands, and turns comments, blanks and refused statements into line ends,
+ * so that what libConfuse gets holds nothing that it would get wrong. Its lines are not used.
  *
  * Accepted (a subset of libConfuse's syntax):
  *   file      = { setting | section }
@@ -38,7 +38,7 @@ struct scan_value {
 struct scan_section {
 	enum option_section kind;
 	unsigned line;
-	char *title;   /* NULL: untitled */
+	char *title;               /* NULL: untitled */
 	struct scan_value *values; /* in the order of the file */
 	size_t value_count, value_capacity;
 };
@@ -59,11 +59,9 @@ bool scan_text(struct scan *ret_scan, struct buf *text, struct complaints *compl
 void scan_free(struct scan *scan);
 
 /* Where an option is set in a section (its name), or NULL when it is not. */
-const struct scan_value *scan_find(
-	const struct scan_section *section, const struct option *option);
+const struct scan_value *scan_find(const struct scan_section *section, const struct option *option);
 
 /* The line of value number `element` of an option in a section; the section's own when unknown. */
-unsigned scan_line(
-	const struct scan_section *section, const struct option *option, size_t element);
+unsigned scan_line(const struct scan_section *section, const struct option *option, size_t element);
 
 #endif

@@ -43,7 +43,7 @@ enum scorer_protocol {
 struct origin {
 	const char *file; /* borrowed from the snapshot; NULL: built-in default */
 	unsigned line;
-	const char *key;  /* borrowed: domain, .domain or address of the entry; NULL: no entry */
+	const char *key; /* borrowed: domain, .domain or address of the entry; NULL: no entry */
 };
 
 /*
@@ -62,14 +62,14 @@ enum policy_field {
 };
 
 struct policy_fields {
-	uint32_t set;               /* 1 << enum policy_field */
-	int32_t tag;                /* thousandths or THRESHOLD_OFF */
+	uint32_t set; /* 1 << enum policy_field */
+	int32_t tag;  /* thousandths or THRESHOLD_OFF */
 	int32_t quarantine;
 	int32_t reject;
-	const char *subject_tag;    /* "": none */
-	const char *reject_text;    /* template: %{score} %{required} %{id} ... */
+	const char *subject_tag; /* "": none */
+	const char *reject_text; /* template: %{score} %{required} %{id} ... */
 	enum on_failure on_failure;
-	int64_t keep_rejected_ms;   /* how long a copy of refused mail is kept; 0: none is */
+	int64_t keep_rejected_ms; /* how long a copy of refused mail is kept; 0: none is */
 	struct origin origins[POLICY_FIELD_COUNT];
 };
 
@@ -81,11 +81,11 @@ enum server_transport {
 
 /* One `servers` entry, parsed. */
 struct server_setting {
-	char *text;   /* as written: names the server in logs, counters and status */
+	char *text; /* as written: names the server in logs, counters and status */
 	enum server_transport transport;
-	char *host;   /* name or literal address without brackets; path of a unix socket */
+	char *host; /* name or literal address without brackets; path of a unix socket */
 	uint16_t port;
-	char *path;   /* URL path prefix for HTTP, "" otherwise */
+	char *path; /* URL path prefix for HTTP, "" otherwise */
 };
 
 struct scorer_setting {
@@ -94,9 +94,9 @@ struct scorer_setting {
 	enum scorer_protocol protocol;
 	struct server_setting *servers;
 	size_t server_count;
-	unsigned max_connections;  /* per server */
-	char *user;                /* spamd User: "" none, "recipient", "domain", else fixed */
-	int64_t hedge_after_ms;    /* -1: half the deadline; 0: never */
+	unsigned max_connections; /* per server */
+	char *user;               /* spamd User: "" none, "recipient", "domain", else fixed */
+	int64_t hedge_after_ms;   /* -1: half the deadline; 0: never */
 	char *ca_file, *cert_file, *key_file; /* "": none */
 };
 
@@ -107,10 +107,10 @@ enum listen_family {
 };
 
 struct listen_setting {
-	char *text;     /* as written, which is also what libmilter takes */
+	char *text; /* as written, which is also what libmilter takes */
 	enum listen_family family;
-	char *path;     /* unix */
-	char *host;     /* inet, inet6 */
+	char *path; /* unix */
+	char *host; /* inet, inet6 */
 	uint16_t port;
 };
 
@@ -122,29 +122,29 @@ struct outbound_setting {
 struct quarantine_setting {
 	char *directory;
 	int64_t expire_ms;
-	size_t max_size;           /* bytes of all items together */
-	char *release;             /* "sendmail" or smtp://host:port */
-	char *digest_from;         /* "": no digests are sent */
+	uint64_t max_size; /* bytes of all items together */
+	char *release;     /* "sendmail" or smtp://host:port */
+	char *digest_from; /* "": no digests are sent */
 };
 
 struct settings_private; /* what the snapshot owns besides; see src/config/settings.c */
 
 struct settings {
-	char *path;                /* of the file that was read */
+	char *path; /* of the file that was read */
 	struct listen_setting listen;
-	char *socket_group;        /* "": leave as it is */
+	char *socket_group; /* "": leave as it is */
 	mode_t socket_mode;
-	char *control;             /* path of the control socket, "": none */
+	char *control; /* path of the control socket, "": none */
 	char *user;
 	enum log_target log;
 	enum log_level log_level;
 	int64_t deadline_ms;
 	size_t max_scan_size;
 	enum oversize oversize;
-	size_t message_memory;     /* of a body kept in memory before it goes to a file, bytes */
+	size_t message_memory; /* of a body kept in memory before it goes to a file, bytes */
 	char *temp_directory;
 	unsigned max_sessions;
-	int64_t late_verdicts_ms;  /* how long a late verdict is kept; 0: none are */
+	int64_t late_verdicts_ms; /* how long a late verdict is kept; 0: none are */
 	unsigned late_verdict_limit;
 	struct network_list trusted_networks;
 	bool skip_authenticated;
@@ -153,10 +153,11 @@ struct settings {
 	size_t scorer_count;
 	struct policy_fields policy; /* every field set */
 	struct outbound_setting outbound;
-	char *recipient_delimiter;   /* characters that may begin a sub-address, "": none */
-	char *domain_table;          /* path of the table, "": none */
+	char *recipient_delimiter; /* characters that may begin a sub-address, "": none */
+	char *domain_table;        /* path of the table, "": none */
 	struct quarantine_setting quarantine;
-	struct policy_index *index;  /* domain, address and table entries; see config/policy_index.h */
+	struct policy_index
+		*index; /* domain, address and table entries; see config/policy_index.h */
 	struct settings_private *private;
 };
 
@@ -168,6 +169,10 @@ struct settings {
  * threads: libConfuse's scanner is global, so loads take turns behind one lock.
  */
 struct settings *settings_load(const char *path, struct strlist *errors);
+
+/* The same from text that is in memory; `path` is what errors and origins call it. */
+struct settings *settings_parse(
+	const char *path, const char *text, size_t length, struct strlist *errors);
 
 /* One more owner; thread-safe. Returns `settings`. */
 struct settings *settings_ref(struct settings *settings);

@@ -25,12 +25,12 @@ struct settings *settings_new(const char *path);
  * Store an option's default in the struct at `base`. A default that does not parse is a fault of
  * the table; the unit tests try all.
  */
-int settings_default(const struct option *option, void *base, struct strlist *pool,
-	struct err *err);
+int settings_default(
+	const struct option *option, void *base, struct strlist *pool, struct err *err);
 
 /* Rules between several options; errors are noted with the line of one of them. */
-void settings_validate(const struct settings *settings, const struct scan *scan,
-	struct complaints *complaints);
+void settings_validate(
+	const struct settings *settings, const struct scan *scan, struct complaints *complaints);
 
 /* tag <= quarantine <= reject among those set in one section and not off. */
 bool policy_fields_ordered(const struct policy_fields *fields, struct err *err);

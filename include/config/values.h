@@ -7,13 +7,12 @@
 #define SPAMBRIDGE_CONFIG_VALUES_H
 
 #include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/strlist.h"
 #include "config/options.h"
+#include "config/units.h"
 
 /*
  * Parse `text` (for a list: one element of it) by the option's row and store it in the struct at
@@ -25,17 +24,6 @@ int value_parse(const struct option *option, const char *text, void *base, struc
 
 /* Append the value as it could be written in the file, quoted where needed. */
 bool value_print(const struct option *option, const void *base, struct buf *out);
-
-/* A number with one of the units ms s m h d; 0 needs none. Range errors are the caller's. */
-bool duration_parse(const char *text, int64_t *ret_ms);
-bool duration_print(int64_t ms, struct buf *out);
-
-/* A number with K, M or G (1,024 each) or none: bytes. */
-bool size_parse(const char *text, int64_t *ret_bytes);
-bool size_print(int64_t bytes, struct buf *out);
-
-/* true false yes no on off, any case. */
-bool bool_parse(const char *text, bool *ret_value);
 
 /* Keep a copy of `text` in the pool; NULL when out of memory. */
 char *pool_text(struct strlist *pool, const char *text);

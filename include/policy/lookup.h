@@ -20,15 +20,15 @@
  * The policy for mail to `recipient` (without angle brackets). Every field is set, each with its
  * origin. Strings are borrowed from the snapshot.
  */
-void policy_lookup(const struct settings *settings, const char *recipient,
-	struct policy_fields *ret_fields);
+void policy_lookup(
+	const struct settings *settings, const char *recipient, struct policy_fields *ret_fields);
 
 /*
  * The policy for mail of an authenticated or trusted `sender`: outbound {}, and policy {} for what
  * that does not set. One outbound {} serves all senders, so `sender` makes no difference so far.
  */
-void policy_lookup_outbound(const struct settings *settings, const char *sender,
-	struct policy_fields *ret_fields);
+void policy_lookup_outbound(
+	const struct settings *settings, const char *sender, struct policy_fields *ret_fields);
 
 /*
  * Append for a person which policy applies to an address and why: what was looked for, then each

@@ -50,7 +50,8 @@ int check_delimiter(const char *text, struct err *err)
 	for (const char *c = text; *c != '\0'; c++)
 		if (*c <= 0x20 || *c > 0x7e || is_letter_or_digit(*c) || strchr("@.\"\\", *c))
 			return err_set(err,
-				"'%s' cannot separate a sub-address; write characters such as \"+\" or "
+				"'%s' cannot separate a sub-address; write characters such as "
+			        "\"+\" or "
 				"\"+-\", or \"\" for none",
 				text);
 	return 0;
@@ -60,29 +61,40 @@ int check_spamd_user(const char *text, struct err *err)
 {
 	if (!is_printable(text) || strchr(text, ' ') != NULL)
 		return err_set(err,
-			"'%s' is no user name for spamd; write printable ASCII without blanks", text);
+			"'%s' is no user name for spamd; write printable ASCII without blanks",
+			text);
 	return 0;
 }
 
-static const char *const references[] = { "%{score}", "%{required}", "%{id}" };
+/* What protocol/template.h expands; a unit test compares the two, since this room lies below. */
+static const char *const references[] = { "%%", "%{score}", "%{required}", "%{id}", "%{queue_id}",
+	"%{sender}", "%{recipient}", "%{tests}" };
 
-static bool is_known_reference(const char *at)
+/* The length of what begins with this percent sign; 0 when nothing known does. */
+static size_t reference_length(const char *at)
 {
 	for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++)
 		if (strncmp(at, references[i], strlen(references[i])) == 0)
-			return true;
-	return false;
+			return strlen(references[i]);
+	return 0;
 }
 
 int check_reply_text(const char *text, struct err *err)
 {
 	if (!is_printable(text))
 		return err_set(err, "SMTP replies are ASCII; write printable ASCII on one line");
-	for (const char *at = strstr(text, "%{"); at != NULL; at = strstr(at + 2, "%{"))
-		if (!is_known_reference(at))
+	for (const char *at = strchr(text, '%'); at != NULL; at = strchr(at, '%')) {
+		size_t length = reference_length(at);
+
+		if (length == 0)
 			return err_set(err,
-				"unknown reference at '%.20s'; known are %%{score}, %%{required} and "
-				"%%{id}",
+				"unknown reference at '%.20s'; known are %%{score} %%{required} "
+			        "%%{id} "
+				"%%{queue_id} %%{sender} %%{recipient} %%{tests}, and %%%% for a "
+			        "percent "
+				"sign",
 				at);
+		at += length;
+	}
 	return 0;
 }

@@ -64,8 +64,8 @@ static bool at_comment_or_end(struct cursor *line)
 }
 
 /* One `option=value` of the entry. */
-static int take_option(struct cursor *line, struct policy_entry *entry, struct strlist *pool,
-	struct err *err)
+static int take_option(
+	struct cursor *line, struct policy_entry *entry, struct strlist *pool, struct err *err)
 {
 	char name[64], value[2048];
 	const struct option *option;
@@ -73,8 +73,9 @@ static int take_option(struct cursor *line, struct policy_entry *entry, struct s
 
 	if (!take_word(line, "= \t", name, sizeof(name)) || !cursor_byte(line, '=') ||
 		!take_value(line, value, sizeof(value)))
-		return err_set(err, "write option=value without blanks around '='; put a value with "
-				    "blanks in double quotes");
+		return err_set(err,
+			"write option=value without blanks around '='; put a value with "
+			"blanks in double quotes");
 	option = option_find(SECTION_DOMAIN, name);
 	if (option == NULL) {
 		const char *near = option_suggest(SECTION_DOMAIN, name);
@@ -101,7 +102,7 @@ static bool entry_key(const char *name, char *key, size_t size)
 	if (strchr(name, '@') == NULL)
 		return domain_normalise(name, key, size);
 	return address_normalise(name, local, domain, sizeof(local)) &&
-		snprintf(key, size, "%s@%s", local, domain) < (int)size;
+	       snprintf(key, size, "%s@%s", local, domain) < (int)size;
 }
 
 /* An address may have a local part in quotes with blanks in it. */
@@ -153,8 +154,8 @@ static bool has_control(const struct cursor *line)
 static int check_line(const struct cursor *line, struct err *err)
 {
 	if (cursor_left(line) > DOMAIN_TABLE_LINE_MAX)
-		return err_set(err, "the line is longer than %d bytes; shorten it",
-			DOMAIN_TABLE_LINE_MAX);
+		return err_set(
+			err, "the line is longer than %d bytes; shorten it", DOMAIN_TABLE_LINE_MAX);
 	if (has_control(line))
 		return err_set(err, "a control byte stands in this line; remove it");
 	return 0;
@@ -195,7 +196,8 @@ void domain_table_parse(const struct buf *text, const char *file, struct policy_
 		complain(complaints, 0, "out of memory");
 		return;
 	}
-	for (unsigned number = 1; next_line(&rest, &line) && !complaints_full(complaints); number++) {
+	for (unsigned number = 1; next_line(&rest, &line) && !complaints_full(complaints);
+		number++) {
 		struct err err = ERR_INIT;
 
 		memset(&entry, 0, sizeof(entry));
@@ -217,6 +219,7 @@ void domain_table_load(
 	if (config_file_read(settings->domain_table, DOMAIN_TABLE_MAX, &text, &err) < 0)
 		complain(complaints, 0, "%s", err.text);
 	else
-		domain_table_parse(&text, settings->domain_table, settings->index, pool, complaints);
+		domain_table_parse(
+			&text, settings->domain_table, settings->index, pool, complaints);
 	buf_free(&text);
 }

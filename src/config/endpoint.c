@@ -19,8 +19,9 @@ int socket_path_check(const char *path, struct err *err)
 	if (path[0] != '/')
 		return err_set(err, "'%s' is no absolute path; begin it with '/'", path);
 	if (strlen(path) > SOCKET_PATH_MAX)
-		return err_set(err, "a socket's path has at most %d bytes, this one has %zu; choose "
-				    "a shorter one",
+		return err_set(err,
+			"a socket's path has at most %d bytes, this one has %zu; choose "
+			"a shorter one",
 			SOCKET_PATH_MAX, strlen(path));
 	if (path[strlen(path) - 1] == '/')
 		return err_set(err, "'%s' names a directory; name the socket in it", path);
@@ -30,7 +31,7 @@ int socket_path_check(const char *path, struct err *err)
 static bool is_host_byte(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		c == '.' || c == '-' || c == '_';
+	       c == '.' || c == '-' || c == '_';
 }
 
 /* Does this name consist of what host names and IPv4 addresses consist of? */
@@ -93,8 +94,8 @@ static int listen_unix(
 }
 
 /* `port@host` behind `inet:` or `inet6:`. */
-static int listen_inet(const char *text, struct strlist *pool, struct listen_setting *listen,
-	struct err *err)
+static int listen_inet(
+	const char *text, struct strlist *pool, struct listen_setting *listen, struct err *err)
 {
 	AUTO(string_free) char *port = strdup(text);
 	char *host;
@@ -111,8 +112,9 @@ static int listen_inet(const char *text, struct strlist *pool, struct listen_set
 	if (listen->family == LISTEN_INET6)
 		host = strip_brackets(host);
 	if (!is_host(host) && !(listen->family == LISTEN_INET6 && is_ipv6(host)))
-		return err_set(err, "'%s' is no host name or address for '%s'; an IPv6 address needs "
-				    "inet6:port@address",
+		return err_set(err,
+			"'%s' is no host name or address for '%s'; an IPv6 address needs "
+			"inet6:port@address",
 			host, listen->text);
 	listen->host = pool_text(pool, host);
 	listen->path = pool_text(pool, "");
@@ -139,8 +141,9 @@ int listen_parse(
 		listen.family = LISTEN_INET6;
 		result = listen_inet(cursor.at, pool, &listen, err);
 	} else {
-		return err_set(err, "'%s' is no socket; write unix:/path, inet:port@host or "
-				    "inet6:port@host",
+		return err_set(err,
+			"'%s' is no socket; write unix:/path, inet:port@host or "
+			"inet6:port@host",
 			text);
 	}
 	if (result == 0)
@@ -194,14 +197,15 @@ static int server_inet(const char *rest, bool takes_path, struct strlist *pool,
 		return err_set(err, "out of memory");
 	slash = strchr(copy, '/');
 	if (slash != NULL && (!takes_path || !is_url_path(slash)))
-		return err_set(err, "'%s': nothing can follow the port; remove '%s'", server->text,
-			slash);
+		return err_set(
+			err, "'%s': nothing can follow the port; remove '%s'", server->text, slash);
 	server->path = pool_text(pool, slash == NULL || slash[1] == '\0' ? "" : slash);
 	if (slash != NULL)
 		*slash = '\0';
 	if (!split_host_port(copy, &host, &server->port))
-		return err_set(err, "'%s' has no good host and port; write host:port, IPv6 addresses "
-				    "in brackets",
+		return err_set(err,
+			"'%s' has no good host and port; write host:port, IPv6 addresses "
+			"in brackets",
 			server->text);
 	server->host = pool_text(pool, host);
 	if (server->host == NULL || server->path == NULL)
@@ -241,8 +245,8 @@ static const struct scheme *scheme_of(const char *text)
 	return NULL;
 }
 
-int server_parse(const char *text, struct strlist *pool, struct server_setting *ret_server,
-	struct err *err)
+int server_parse(
+	const char *text, struct strlist *pool, struct server_setting *ret_server, struct err *err)
 {
 	struct server_setting server = { .text = pool_text(pool, text) };
 	const struct scheme *scheme = scheme_of(text);
@@ -254,10 +258,12 @@ int server_parse(const char *text, struct strlist *pool, struct server_setting *
 		result = server_unix(text + 5, pool, &server, err);
 	} else if (scheme != NULL) {
 		server.transport = scheme->transport;
-		result = server_inet(text + strlen(scheme->prefix), scheme->http, pool, &server, err);
+		result = server_inet(
+			text + strlen(scheme->prefix), scheme->http, pool, &server, err);
 	} else {
-		return err_set(err, "'%s' is no server; write unix:/path, tcp://host:port or "
-				    "tls://host:port",
+		return err_set(err,
+			"'%s' is no server; write unix:/path, tcp://host:port or "
+			"tls://host:port",
 			text);
 	}
 	if (result == 0)
@@ -265,8 +271,7 @@ int server_parse(const char *text, struct strlist *pool, struct server_setting *
 	return result;
 }
 
-int server_resolve(
-	struct server_setting *server, enum scorer_protocol protocol, struct err *err)
+int server_resolve(struct server_setting *server, enum scorer_protocol protocol, struct err *err)
 {
 	const struct scheme *scheme = scheme_of(server->text);
 	bool http = protocol != SCORER_SPAMD;
@@ -288,8 +293,8 @@ int server_resolve(
 	return 0;
 }
 
-int scorer_add_server(struct scorer_setting *scorer, const char *text, struct strlist *pool,
-	struct err *err)
+int scorer_add_server(
+	struct scorer_setting *scorer, const char *text, struct strlist *pool, struct err *err)
 {
 	struct server_setting server, *servers;
 
@@ -299,8 +304,8 @@ int scorer_add_server(struct scorer_setting *scorer, const char *text, struct st
 		if (strcmp(scorer->servers[i].text, text) == 0)
 			return err_set(err, "'%s' stands there twice; remove one", text);
 	if (scorer->server_count >= LIMIT_SERVERS)
-		return err_set(err, "more than %d servers; make several scorers of them",
-			LIMIT_SERVERS);
+		return err_set(
+			err, "more than %d servers; make several scorers of them", LIMIT_SERVERS);
 	servers = realloc(scorer->servers, (scorer->server_count + 1) * sizeof(*servers));
 	if (servers == NULL)
 		return err_set(err, "out of memory");

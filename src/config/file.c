@@ -21,8 +21,9 @@ static int open_failed(const char *path, struct err *err)
 	if (errnum == ENOENT)
 		return err_set(err, "the file does not exist; create it or name another");
 	if (errnum == EACCES)
-		return err_set(err, "cannot be read by user id %u; let its group read it: chgrp "
-				    "spambridge '%s' && chmod 0640 '%s'",
+		return err_set(err,
+			"cannot be read by user id %u; let its group read it: chgrp "
+			"spambridge '%s' && chmod 0640 '%s'",
 			(unsigned)geteuid(), path, path);
 	return err_set(err, "cannot be opened: %s; check the path", words);
 }
@@ -32,7 +33,8 @@ static int check_safe(const char *path, const struct stat *status, struct err *e
 	if (!S_ISREG(status->st_mode))
 		return err_set(err, "is no regular file; name a file");
 	if (status->st_uid != 0 && status->st_uid != geteuid())
-		return err_set(err, "belongs to user id %u, who could change it; run: chown root '%s'",
+		return err_set(err,
+			"belongs to user id %u, who could change it; run: chown root '%s'",
 			(unsigned)status->st_uid, path);
 	if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return err_set(err, "may be written by %s; run: chmod go-w '%s'",

@@ -7,15 +7,13 @@
 static char at(const struct lexer *lexer, size_t ahead)
 {
 	return lexer->position + ahead < lexer->text->length
-		? lexer->text->data[lexer->position + ahead]
-		: '\0';
+	               ? lexer->text->data[lexer->position + ahead]
+	               : '\0';
 }
 
 void lexer_blank(struct lexer *lexer, size_t from, size_t to)
 {
-	for (size_t i = from; i < to; i++)
-		if (lexer->text->data[i] != '\n')
-			lexer->text->data[i] = ' ';
+	memset(lexer->text->data + from, '\n', to - from);
 }
 
 static void skip_line_comment(struct lexer *lexer)
@@ -75,6 +73,7 @@ static bool skip_gap(struct lexer *lexer)
 	if (c == '\n')
 		lexer->line++;
 	if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+		lexer_blank(lexer, lexer->position, lexer->position + 1);
 		lexer->position++;
 		return true;
 	}
@@ -158,6 +157,15 @@ static void bare_token(struct lexer *lexer, struct token *token)
 		lexer->position++;
 }
 
+static void check_length(struct lexer *lexer, struct token *token)
+{
+	if (token->kind != TOKEN_WORD || lexer->position - token->start <= LEXER_WORD_MAX)
+		return;
+	complain(lexer->complaints, token->line, "a word of more than %d bytes; shorten it",
+		LEXER_WORD_MAX);
+	token->kind = TOKEN_BAD;
+}
+
 static enum token_kind sign(char c)
 {
 	switch (c) {
@@ -192,6 +200,7 @@ static struct token read_token(struct lexer *lexer)
 			lexer->position++;
 		}
 	}
+	check_length(lexer, &token);
 	token.end = lexer->position;
 	return token;
 }

@@ -37,8 +37,8 @@ static struct strlist *pool(struct loader *loader)
 	return &loader->settings->private->pool;
 }
 
-static void note(struct loader *loader, const struct filling *filling,
-	const struct option *option, size_t element, const struct err *err)
+static void note(struct loader *loader, const struct filling *filling, const struct option *option,
+	size_t element, const struct err *err)
 {
 	complain(&loader->complaints, scan_line(filling->place, option, element), "%s: %s",
 		option->name, err->text);
@@ -89,7 +89,7 @@ static void fill(struct loader *loader, const struct filling *filling)
 		if (scan_find(filling->place, option) != NULL)
 			fill_option(loader, filling, option);
 		else if (option->field == OPTION_PLAIN &&
-			settings_default(option, filling->plain, pool(loader), &err) < 0)
+			 settings_default(option, filling->plain, pool(loader), &err) < 0)
 			note(loader, filling, option, 0, &err);
 	}
 }
@@ -171,7 +171,8 @@ static void fill_entry(struct loader *loader, struct filling *filling)
 	if (!section_key(place, key, sizeof(key)))
 		complain(&loader->complaints, place->line,
 			place->kind == SECTION_DOMAIN
-				? "'%.200s' is no domain; write \"example.com\", or \".example.com\" "
+				? "'%.200s' is no domain; write \"example.com\", or "
+		                  "\".example.com\" "
 				  "for its sub-domains"
 				: "'%.200s' is no address; write \"user@example.com\"",
 			place->title);
@@ -288,11 +289,8 @@ static int read_file(struct loader *loader)
 {
 	struct err err = ERR_INIT;
 
-	if (config_file_read(loader->settings->path, LIMIT_CONFIG_FILE, &loader->text, &err) == 0) {
-		/* The scan may add a closing brace. */
-		loader->text.max_bytes++;
+	if (config_file_read(loader->settings->path, LIMIT_CONFIG_FILE, &loader->text, &err) == 0)
 		return 0;
-	}
 	complain(&loader->complaints, 0, "%s", err.text);
 	return -1;
 }
@@ -301,6 +299,8 @@ static int parse_text(struct loader *loader)
 {
 	struct err err = ERR_INIT;
 
+	/* The scan may add a closing brace. */
+	loader->text.max_bytes++;
 	if (!scan_text(&loader->scan, &loader->text, &loader->complaints)) {
 		complain(&loader->complaints, 0, "out of memory");
 		return -1;
@@ -318,7 +318,7 @@ static void load(struct loader *loader)
 {
 	struct settings *settings = loader->settings;
 
-	if (read_file(loader) < 0 || parse_text(loader) < 0)
+	if (parse_text(loader) < 0)
 		return;
 	fill_all(loader);
 	settings_validate(settings, &loader->scan, &loader->complaints);
@@ -329,27 +329,50 @@ static void load(struct loader *loader)
 	}
 }
 
-static void release(struct loader *loader)
+/* Hand out the snapshot, or its errors. */
+static struct settings *finish(struct loader *loader, struct strlist *errors)
 {
+	if (complaints_any(&loader->complaints) || complaints_any(&loader->table_complaints)) {
+		complaints_move(&loader->complaints, errors);
+		complaints_move(&loader->table_complaints, errors);
+		settings_free(&loader->settings);
+	}
 	tree_free(&loader->tree);
 	scan_free(&loader->scan);
 	buf_free(&loader->text);
+	return loader->settings;
+}
+
+static bool begin(struct loader *loader, const char *path, struct strlist *errors)
+{
+	*loader = (struct loader){ .settings = settings_new(path), .complaints = { .file = path } };
+	if (loader->settings == NULL)
+		strlist_add(errors, "out of memory");
+	return loader->settings != NULL;
 }
 
 struct settings *settings_load(const char *path, struct strlist *errors)
 {
-	struct loader loader = { .settings = settings_new(path), .complaints = { .file = path } };
+	struct loader loader;
 
-	if (loader.settings == NULL) {
-		strlist_add(errors, "out of memory");
+	if (!begin(&loader, path, errors))
 		return NULL;
-	}
-	load(&loader);
-	if (complaints_any(&loader.complaints) || complaints_any(&loader.table_complaints)) {
-		complaints_move(&loader.complaints, errors);
-		complaints_move(&loader.table_complaints, errors);
-		settings_free(&loader.settings);
-	}
-	release(&loader);
-	return loader.settings;
+	if (read_file(&loader) == 0)
+		load(&loader);
+	return finish(&loader, errors);
+}
+
+struct settings *settings_parse(
+	const char *path, const char *text, size_t length, struct strlist *errors)
+{
+	struct loader loader;
+
+	if (!begin(&loader, path, errors))
+		return NULL;
+	buf_init(&loader.text, LIMIT_CONFIG_FILE);
+	if (buf_append(&loader.text, text, length))
+		load(&loader);
+	else
+		complain(&loader.complaints, 0, "the text is too large");
+	return finish(&loader, errors);
 }

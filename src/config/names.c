@@ -199,5 +199,5 @@ bool address_normalise(const char *address, char *local, char *domain, size_t si
 	if (at == NULL || at[1] == '.')
 		return false;
 	return local_normalise(address, (size_t)(at - address), local, size_of_each) &&
-		domain_normalise(at + 1, domain, size_of_each);
+	       domain_normalise(at + 1, domain, size_of_each);
 }

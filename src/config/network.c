@@ -91,8 +91,8 @@ int network_parse(const char *text, struct network *ret_network, struct err *err
 	unsigned bits;
 	bool ipv4;
 
-	if (!parse_address(text, slash != NULL ? (size_t)(slash - text) : strlen(text), &network,
-		    &ipv4))
+	if (!parse_address(
+		    text, slash != NULL ? (size_t)(slash - text) : strlen(text), &network, &ipv4))
 		return err_set(err,
 			"'%s' is no network; write an address or address/bits, such as 10.0.0.0/8",
 			text);
@@ -103,8 +103,9 @@ int network_parse(const char *text, struct network *ret_network, struct err *err
 		network.bits = ipv4 ? MAPPED_BITS + bits : bits;
 	}
 	if (clear_host_bits(&network))
-		return err_set(err, "'%s' has bits set behind its prefix; write %s, or the address "
-				    "without /bits for one host",
+		return err_set(err,
+			"'%s' has bits set behind its prefix; write %s, or the address "
+			"without /bits for one host",
 			text, network_format(&network, meant));
 	*ret_network = network;
 	return 0;
@@ -115,8 +116,8 @@ const char *network_format(const struct network *network, char *text)
 	char address[INET6_ADDRSTRLEN] = "";
 	bool ipv4 = is_ipv4(network->address) && network->bits >= MAPPED_BITS;
 
-	inet_ntop(ipv4 ? AF_INET : AF_INET6, network->address + (ipv4 ? sizeof(mapped) : 0), address,
-		sizeof(address));
+	inet_ntop(ipv4 ? AF_INET : AF_INET6, network->address + (ipv4 ? sizeof(mapped) : 0),
+		address, sizeof(address));
 	snprintf(text, NETWORK_TEXT_SIZE, "%s/%u", address,
 		ipv4 ? network->bits - MAPPED_BITS : network->bits);
 	return text;
@@ -151,7 +152,8 @@ static bool prefix_equal(const struct network *network, const unsigned char addr
 
 	if (memcmp(network->address, address, bytes) != 0)
 		return false;
-	return rest == 0 || ((network->address[bytes] ^ address[bytes]) & (0xff00 >> rest) & 0xff) == 0;
+	return rest == 0 ||
+	       ((network->address[bytes] ^ address[bytes]) & (0xff00 >> rest) & 0xff) == 0;
 }
 
 bool network_list_matches(const struct network_list *list, const struct sockaddr *address)

@@ -28,12 +28,12 @@
 /* Set to true on a row (or a word): known, but not carried out by this version. */
 #define NOT_YET .not_yet = true
 
-#define PLAIN(member) .field = OPTION_PLAIN, .offset = offsetof(struct settings, member)
+#define PLAIN(member)     .field = OPTION_PLAIN, .offset = offsetof(struct settings, member)
 #define IN_SCORER(member) .field = OPTION_PLAIN, .offset = offsetof(struct scorer_setting, member)
-#define IN_QUARANTINE(member)                                                                      \
+#define IN_QUARANTINE(member) \
 	.field = OPTION_PLAIN, .offset = offsetof(struct quarantine_setting, member)
 #define IN_POLICY(which, member) .field = which, .offset = offsetof(struct policy_fields, member)
-#define RANGE(least, most) .min = (least), .max = (most)
+#define RANGE(least, most)       .min = (least), .max = (most)
 
 /* Thresholds: SpamAssassin's GTUBE scores 1,000, nothing sensible lies beyond. */
 #define SCORE_RANGE RANGE(-1000 * 1000, 1000 * 1000)
@@ -101,17 +101,15 @@ const struct option options[] = {
 	{ "socket_mode", TOP, OPTION_MODE, PLAIN(socket_mode), "0660", RANGE(0, 0777), NULL, NULL,
 		false, "permissions of a unix socket" },
 	{ "control", TOP, OPTION_PATH, PLAIN(control), "/run/spambridge/control.sock",
-		RANGE(0, 107), NULL, check_socket, false,
-		"socket for spambridgectl; empty: none" },
+		RANGE(0, 107), NULL, check_socket, false, "socket for spambridgectl; empty: none" },
 	{ "user", TOP, OPTION_TEXT, PLAIN(user), "spambridge", RANGE(1, 32), NULL, check_user,
 		false, "user that the daemon becomes when it is started as root" },
 	{ "log", TOP, OPTION_WORD, PLAIN(log), "auto", 0, 0, log_words, NULL, false,
 		"where log records go" },
 	{ "log_level", TOP, OPTION_WORD, PLAIN(log_level), "info", 0, 0, log_level_words, NULL,
 		false, "least severe records that are written" },
-	{ "deadline", TOP, OPTION_DURATION, PLAIN(deadline_ms), "20s",
-		RANGE(100, 280 * SECOND), NULL, NULL, false,
-		"end of message to answer, waiting for a scorer included" },
+	{ "deadline", TOP, OPTION_DURATION, PLAIN(deadline_ms), "20s", RANGE(100, 280 * SECOND),
+		NULL, NULL, false, "end of message to answer, waiting for a scorer included" },
 	{ "max_scan_size", TOP, OPTION_SIZE, PLAIN(max_scan_size), "512K",
 		RANGE(1 * KILO, 1 * GIGA), NULL, NULL, false, "larger messages: see oversize" },
 	{ "oversize", TOP, OPTION_WORD, PLAIN(oversize), "head", 0, 0, oversize_words, NULL, false,
@@ -128,9 +126,8 @@ const struct option options[] = {
 		"how long a verdict that came too late is kept for the sender's retry" },
 	{ "late_verdict_limit", TOP, OPTION_COUNT, PLAIN(late_verdict_limit), "1000",
 		RANGE(0, 1000000), NULL, NULL, false, "late verdicts kept at most" },
-	{ "trusted_networks", TOP, OPTION_NETWORKS, PLAIN(trusted_networks),
-		"127.0.0.0/8, ::1/128", 0, 0, NULL, NULL, false,
-		"clients whose mail is passed unscored" },
+	{ "trusted_networks", TOP, OPTION_NETWORKS, PLAIN(trusted_networks), "127.0.0.0/8, ::1/128",
+		0, 0, NULL, NULL, false, "clients whose mail is passed unscored" },
 	{ "skip_authenticated", TOP, OPTION_BOOL, PLAIN(skip_authenticated), "true", 0, 0, NULL,
 		NULL, false, "pass mail of authenticated senders unscored" },
 	{ "keep_spam_headers_from", TOP, OPTION_NETWORKS, PLAIN(keep_spam_headers_from), NULL, 0, 0,
@@ -144,8 +141,8 @@ const struct option options[] = {
 		false, "what the servers speak" },
 	{ "servers", SCORER, OPTION_SERVERS, .field = OPTION_PLAIN, .offset = 0, NULL, 0, 0, NULL,
 		NULL, false, "addresses; they share the load" },
-	{ "max_connections", SCORER, OPTION_COUNT, IN_SCORER(max_connections), "5",
-		RANGE(1, 10000), NULL, NULL, false, "requests to one server at a time" },
+	{ "max_connections", SCORER, OPTION_COUNT, IN_SCORER(max_connections), "5", RANGE(1, 10000),
+		NULL, NULL, false, "requests to one server at a time" },
 	{ "user", SCORER, OPTION_TEXT, IN_SCORER(user), "", RANGE(0, 255), NULL, check_spamd_user,
 		false, "spamd User: a fixed name, or recipient, or domain; empty: none" },
 	{ "hedge_after", SCORER, OPTION_DURATION, IN_SCORER(hedge_after_ms), "half",
@@ -178,15 +175,16 @@ const struct option options[] = {
 		IN_POLICY(POLICY_ON_FAILURE, on_failure), "accept", 0, 0, on_failure_words, NULL,
 		false, "what happens when there is no verdict in time" },
 	{ "keep_rejected", POLICY | DOMAINS, OPTION_DURATION,
-		IN_POLICY(POLICY_KEEP_REJECTED, keep_rejected_ms), "off", RANGE(1 * HOUR, 365 * DAY),
-		zero_words, NULL, NOT_YET, "how long a copy of refused mail is kept" },
+		IN_POLICY(POLICY_KEEP_REJECTED, keep_rejected_ms), "off",
+		RANGE(1 * HOUR, 365 * DAY), zero_words, NULL, NOT_YET,
+		"how long a copy of refused mail is kept" },
 
 	{ "directory", QUARANTINE, OPTION_PATH, IN_QUARANTINE(directory),
 		"/var/lib/spambridge/quarantine", RANGE(1, 4000), NULL, NULL, NOT_YET,
 		"where held mail is kept" },
 	{ "expire", QUARANTINE, OPTION_DURATION, IN_QUARANTINE(expire_ms), "30d",
 		RANGE(1 * HOUR, 3650 * DAY), NULL, NULL, NOT_YET, "how long held mail is kept" },
-	{ "max_size", QUARANTINE, OPTION_SIZE, IN_QUARANTINE(max_size), "10G",
+	{ "max_size", QUARANTINE, OPTION_BYTES, IN_QUARANTINE(max_size), "10G",
 		RANGE(1 * MEGA, 1024 * 1024 * GIGA), NULL, NULL, NOT_YET,
 		"bytes of all held mail together" },
 	{ "release", QUARANTINE, OPTION_TEXT, IN_QUARANTINE(release), "sendmail", RANGE(1, 255),

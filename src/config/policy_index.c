@@ -13,8 +13,8 @@
 
 #include "base/buf.h"
 
-#define FILES_MAX     UINT16_MAX
-#define ENTRIES_MAX   INT32_MAX
+#define FILES_MAX      UINT16_MAX
+#define ENTRIES_MAX    INT32_MAX
 #define SLOTS_AT_BIRTH 16
 
 struct compact {
@@ -188,8 +188,8 @@ static bool file_number(struct policy_index *index, const char *file, uint16_t *
 static bool rare_number(
 	struct policy_index *index, const struct policy_fields *fields, uint32_t *ret_number)
 {
-	const uint32_t rare = 1u << POLICY_SUBJECT_TAG | 1u << POLICY_REJECT_TEXT |
-		1u << POLICY_KEEP_REJECTED;
+	const uint32_t rare =
+		1u << POLICY_SUBJECT_TAG | 1u << POLICY_REJECT_TEXT | 1u << POLICY_KEEP_REJECTED;
 
 	*ret_number = 0;
 	if ((fields->set & rare) == 0)
@@ -199,8 +199,8 @@ static bool rare_number(
 			    sizeof(*index->rare)))
 			return false;
 	*ret_number = (uint32_t)index->rare_count;
-	index->rare[index->rare_count++] = (struct rare){ fields->subject_tag, fields->reject_text,
-		fields->keep_rejected_ms };
+	index->rare[index->rare_count++] =
+		(struct rare){ fields->subject_tag, fields->reject_text, fields->keep_rejected_ms };
 	return true;
 }
 
@@ -209,14 +209,14 @@ bool policy_fields_keep_mail(const struct policy_fields *fields)
 	uint32_t set = fields->set;
 
 	return ((set & 1u << POLICY_QUARANTINE) != 0 && fields->quarantine != THRESHOLD_OFF) ||
-		((set & 1u << POLICY_ON_FAILURE) != 0 &&
-			fields->on_failure == ON_FAILURE_QUARANTINE) ||
-		((set & 1u << POLICY_KEEP_REJECTED) != 0 && fields->keep_rejected_ms > 0);
+	       ((set & 1u << POLICY_ON_FAILURE) != 0 &&
+		       fields->on_failure == ON_FAILURE_QUARANTINE) ||
+	       ((set & 1u << POLICY_KEEP_REJECTED) != 0 && fields->keep_rejected_ms > 0);
 }
 
 /* Name the earlier entry with an equal key. */
-static int duplicate(const struct policy_index *index, uint32_t slot, const char *key,
-	struct err *err)
+static int duplicate(
+	const struct policy_index *index, uint32_t slot, const char *key, struct err *err)
 {
 	const struct compact *first = &index->entries[slot - 1];
 	const char *file = index->files[first->file];
@@ -265,8 +265,8 @@ void policy_index_get(
 
 	memset(ret_entry, 0, sizeof(*ret_entry));
 	ret_entry->key = key_of(index, compact);
-	ret_entry->origin = (struct origin){ index->files[compact->file], compact->line,
-		ret_entry->key };
+	ret_entry->origin =
+		(struct origin){ index->files[compact->file], compact->line, ret_entry->key };
 	fields->set = compact->set;
 	fields->tag = compact->tag;
 	fields->quarantine = compact->quarantine;
@@ -301,9 +301,9 @@ size_t policy_index_count(const struct policy_index *index)
 size_t policy_index_memory(const struct policy_index *index)
 {
 	return sizeof(*index) + index->slot_count * sizeof(*index->slots) +
-		index->capacity * sizeof(*index->entries) +
-		index->rare_capacity * sizeof(*index->rare) +
-		index->file_capacity * sizeof(*index->files) + index->keys.capacity;
+	       index->capacity * sizeof(*index->entries) +
+	       index->rare_capacity * sizeof(*index->rare) +
+	       index->file_capacity * sizeof(*index->files) + index->keys.capacity;
 }
 
 bool policy_index_keeps_mail(const struct policy_index *index)

@@ -8,8 +8,8 @@
 #include "config/policy_index.h"
 #include "config/values.h"
 
-static void print_option(const struct option *option, const char *indent, const void *base,
-	struct buf *out)
+static void print_option(
+	const struct option *option, const char *indent, const void *base, struct buf *out)
 {
 	buf_printf(out, "%s%s = ", indent, option->name);
 	value_print(option, base, out);

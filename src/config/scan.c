@@ -41,8 +41,8 @@ static struct scan_section *current(struct scanner *scanner)
 	return &scanner->scan->sections[scanner->section];
 }
 
-static bool add_section(struct scanner *scanner, enum option_section kind, unsigned line,
-	const char *title)
+static bool add_section(
+	struct scanner *scanner, enum option_section kind, unsigned line, const char *title)
 {
 	struct scan *scan = scanner->scan;
 	struct scan_section *section;
@@ -73,8 +73,7 @@ static bool add_value(struct scanner *scanner, const struct option *option, unsi
 
 	if (section->value_count == section->value_capacity) {
 		size_t capacity = section->value_capacity == 0 ? 4 : section->value_capacity * 2;
-		struct scan_value *values =
-			realloc(section->values, capacity * sizeof(*values));
+		struct scan_value *values = realloc(section->values, capacity * sizeof(*values));
 
 		if (values == NULL)
 			return false;
@@ -160,7 +159,8 @@ static bool list_values(struct scanner *scanner, const struct option *option)
 			take(scanner);
 		} else if (peek(scanner).kind != TOKEN_CLOSE) {
 			complain(complaints(scanner), token.line,
-				"%s: ',' or '}' is missing behind this value; write { \"a\", \"b\" }",
+				"%s: ',' or '}' is missing behind this value; write { \"a\", \"b\" "
+			        "}",
 				option->name);
 			recover(scanner, token.line);
 			if (peek(scanner).kind == TOKEN_CLOSE)
@@ -286,8 +286,7 @@ static const struct scan_section *same_section(
 	for (size_t i = 1; i < scan->section_count; i++) {
 		const struct scan_section *section = &scan->sections[i];
 
-		if (section->kind == kind &&
-			(title == NULL || strcmp(section->title, title) == 0))
+		if (section->kind == kind && (title == NULL || strcmp(section->title, title) == 0))
 			return section;
 	}
 	return NULL;
@@ -458,8 +457,7 @@ void scan_free(struct scan *scan)
 	*scan = (struct scan){ 0 };
 }
 
-const struct scan_value *scan_find(
-	const struct scan_section *section, const struct option *option)
+const struct scan_value *scan_find(const struct scan_section *section, const struct option *option)
 {
 	for (size_t i = 0; i < section->value_count; i++)
 		if (section->values[i].option == option)
@@ -467,8 +465,7 @@ const struct scan_value *scan_find(
 	return NULL;
 }
 
-unsigned scan_line(
-	const struct scan_section *section, const struct option *option, size_t element)
+unsigned scan_line(const struct scan_section *section, const struct option *option, size_t element)
 {
 	const struct scan_value *set = scan_find(section, option);
 	const struct scan_value *end = section->values + section->value_count;

@@ -56,14 +56,14 @@ void settings_free(struct settings **settings)
 
 	*settings = NULL;
 	/* Every owner's last reads come before the memory goes. */
-	if (gone != NULL && atomic_fetch_sub_explicit(&gone->private->references, 1,
-				    memory_order_acq_rel) == 1)
+	if (gone != NULL &&
+		atomic_fetch_sub_explicit(&gone->private->references, 1, memory_order_acq_rel) == 1)
 		destroy(gone);
 }
 
 /* The elements of a list's default: "a, b". */
-static int list_default(const struct option *option, void *base, struct strlist *pool,
-	struct err *err)
+static int list_default(
+	const struct option *option, void *base, struct strlist *pool, struct err *err)
 {
 	const char *at = option->fallback;
 
@@ -81,8 +81,7 @@ static int list_default(const struct option *option, void *base, struct strlist 
 	return 0;
 }
 
-int settings_default(const struct option *option, void *base, struct strlist *pool,
-	struct err *err)
+int settings_default(const struct option *option, void *base, struct strlist *pool, struct err *err)
 {
 	if (option->fallback == NULL)
 		return 0;
@@ -94,7 +93,7 @@ int settings_default(const struct option *option, void *base, struct strlist *po
 bool settings_need_whole_message(const struct settings *settings)
 {
 	return settings->oversize == OVERSIZE_QUARANTINE ||
-		policy_fields_keep_mail(&settings->policy) ||
-		policy_fields_keep_mail(&settings->outbound.fields) ||
-		policy_index_keeps_mail(settings->index);
+	       policy_fields_keep_mail(&settings->policy) ||
+	       policy_fields_keep_mail(&settings->outbound.fields) ||
+	       policy_index_keeps_mail(settings->index);
 }

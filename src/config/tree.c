@@ -47,7 +47,8 @@ static void make_lists(struct lists *lists)
 	for (unsigned kind = SECTION_TOP + 1; kind < SECTION_COUNT; kind++) {
 		cfg_opt_t *list = lists->options[kind];
 		cfg_opt_t section = CFG_SEC(section_kinds[kind].name, list,
-			CFGF_NODEFAULT | (section_kinds[kind].titled ? CFGF_MULTI | CFGF_TITLE : 0));
+			CFGF_NODEFAULT |
+				(section_kinds[kind].titled ? CFGF_MULTI | CFGF_TITLE : 0));
 
 		list[list_options((enum option_section)kind, list)] = end;
 		top[count++] = section;
@@ -73,7 +74,7 @@ cfg_t *tree_parse(const struct buf *text, struct err *err)
 	pthread_mutex_unlock(&scanner_lock);
 	if (result == CFG_SUCCESS)
 		return cfg;
-	err_set(err, "libConfuse cannot read the text near line %d; is memory short?", cfg->line);
+	err_set(err, "libConfuse cannot read the text; is memory short?");
 	tree_free(&cfg);
 	return NULL;
 }

@@ -15,8 +15,9 @@ bool policy_fields_ordered(const struct policy_fields *fields, struct err *err)
 		if ((fields->set & 1u << i) == 0 || values[i] == THRESHOLD_OFF)
 			continue;
 		if (last >= 0 && values[last] > values[i]) {
-			err_set(err, "%s is above %s; put them in the order tag, quarantine, reject, "
-				     "or switch one off",
+			err_set(err,
+				"%s is above %s; put them in the order tag, quarantine, reject, "
+				"or switch one off",
 				names[last], names[i]);
 			return false;
 		}
@@ -61,7 +62,8 @@ static void check_scorer(const struct settings *settings, const struct scorer_se
 {
 	if (scorer->server_count == 0 && !complaints_any(complaints))
 		complain(complaints, scorer->origin.line,
-			"scorer %s has no servers; add servers = { \"unix:/path\" } or tcp://host:port",
+			"scorer %s has no servers; add servers = { \"unix:/path\" } or "
+		        "tcp://host:port",
 			scorer->name);
 	if (scorer->hedge_after_ms > settings->deadline_ms)
 		complain(complaints, scorer->origin.line,
@@ -92,8 +94,8 @@ static void check_scorers(
 		check_scorer(settings, &settings->scorers[i], complaints);
 }
 
-void settings_validate(const struct settings *settings, const struct scan *scan,
-	struct complaints *complaints)
+void settings_validate(
+	const struct settings *settings, const struct scan *scan, struct complaints *complaints)
 {
 	check_sockets(settings, scan, complaints);
 	check_scorers(settings, scan, complaints);

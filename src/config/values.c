@@ -5,97 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/cursor.h"
 #include "base/score.h"
 #include "config/endpoint.h"
 #include "config/settings.h"
-
-struct unit {
-	const char *name;
-	int64_t factor;
-};
-
-/* Largest first, so that printing takes the largest that divides. */
-static const struct unit duration_units[] = {
-	{ "d", 86400000 },
-	{ "h", 3600000 },
-	{ "m", 60000 },
-	{ "s", 1000 },
-	{ "ms", 1 },
-	{ NULL, 0 },
-};
-
-static const struct unit size_units[] = {
-	{ "G", 1LL << 30 },
-	{ "M", 1LL << 20 },
-	{ "K", 1LL << 10 },
-	{ "", 1 },
-	{ NULL, 0 },
-};
-
-static bool with_unit(const char *text, const struct unit *units, int64_t *ret_value)
-{
-	struct cursor cursor = cursor_over(text, strlen(text));
-	uint64_t number;
-
-	if (!cursor_number(&cursor, INT64_MAX, &number))
-		return false;
-	for (; units->name != NULL; units++) {
-		struct cursor rest = cursor;
-
-		if (!cursor_literal_nocase(&rest, units->name) || !cursor_at_end(&rest))
-			continue;
-		if (number > (uint64_t)(INT64_MAX / units->factor))
-			return false;
-		*ret_value = (int64_t)number * units->factor;
-		return true;
-	}
-	return false;
-}
-
-static bool print_unit(int64_t value, const struct unit *units, struct buf *out)
-{
-	while (value % units->factor != 0)
-		units++;
-	return buf_printf(out, "%lld%s", (long long)(value / units->factor), units->name);
-}
-
-bool duration_parse(const char *text, int64_t *ret_ms)
-{
-	if (strcmp(text, "0") == 0) {
-		*ret_ms = 0;
-		return true;
-	}
-	return with_unit(text, duration_units, ret_ms);
-}
-
-bool duration_print(int64_t ms, struct buf *out)
-{
-	return ms == 0 ? buf_puts(out, "0") : print_unit(ms, duration_units, out);
-}
-
-bool size_parse(const char *text, int64_t *ret_bytes)
-{
-	return with_unit(text, size_units, ret_bytes);
-}
-
-bool size_print(int64_t bytes, struct buf *out)
-{
-	return bytes == 0 ? buf_puts(out, "0") : print_unit(bytes, size_units, out);
-}
-
-bool bool_parse(const char *text, bool *ret_value)
-{
-	static const char *const words[] = { "false", "true", "no", "yes", "off", "on" };
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcasecmp(text, words[i]) != 0)
-			continue;
-		*ret_value = i % 2 == 1;
-		return true;
-	}
-	return false;
-}
 
 char *pool_text(struct strlist *pool, const char *text)
 {
@@ -186,6 +98,7 @@ static bool print_number(const struct option *option, int64_t value, struct buf 
 	case OPTION_DURATION:
 		return duration_print(value, out);
 	case OPTION_SIZE:
+	case OPTION_BYTES:
 		return size_print(value, out);
 	case OPTION_SCORE:
 		return score_print(value, out);
@@ -203,33 +116,6 @@ static bool print_number(const struct option *option, int64_t value, struct buf 
 		break;
 	}
 	return buf_printf(out, "%lld", (long long)value);
-}
-
-static bool count_parse(const char *text, int64_t *ret_value)
-{
-	struct cursor cursor = cursor_over(text, strlen(text));
-	uint64_t number;
-
-	if (!cursor_number(&cursor, INT64_MAX, &number) || !cursor_at_end(&cursor))
-		return false;
-	*ret_value = (int64_t)number;
-	return true;
-}
-
-static bool mode_parse(const char *text, int64_t *ret_value)
-{
-	int64_t mode = 0;
-	size_t length = strlen(text);
-
-	if (length < 3 || length > 6)
-		return false;
-	for (; *text != '\0'; text++) {
-		if (*text < '0' || *text > '7')
-			return false;
-		mode = mode * 8 + (*text - '0');
-	}
-	*ret_value = mode;
-	return true;
 }
 
 static bool score_number(const char *text, int64_t *ret_value)
@@ -260,6 +146,7 @@ static const struct number_kind {
 	[OPTION_BOOL] = { truth_number, "true or false" },
 	[OPTION_DURATION] = { duration_parse, "a whole number with ms, s, m, h or d, such as 20s" },
 	[OPTION_SIZE] = { size_parse, "a whole number of bytes or with K, M or G, such as 512K" },
+	[OPTION_BYTES] = { size_parse, "a whole number of bytes or with K, M or G, such as 10G" },
 	[OPTION_COUNT] = { count_parse, "a whole number" },
 	[OPTION_SCORE] = { score_number, "a score such as 5.0" },
 	[OPTION_MODE] = { mode_parse, "an octal mode such as \"0660\"" },
@@ -309,8 +196,8 @@ static int parse_number(
 	int64_t number;
 
 	if (word != NULL && word->not_yet)
-		return err_set(err, "'%s' is not supported by this version; write another value",
-			text);
+		return err_set(
+			err, "'%s' is not supported by this version; write another value", text);
 	if (word != NULL) {
 		*ret_number = word->value;
 		return 0;
@@ -334,6 +221,9 @@ static void store_number(const struct option *option, void *field, int64_t numbe
 		break;
 	case OPTION_SIZE:
 		*(size_t *)field = (size_t)number;
+		break;
+	case OPTION_BYTES:
+		*(uint64_t *)field = (uint64_t)number;
 		break;
 	case OPTION_COUNT:
 		*(unsigned *)field = (unsigned)number;
@@ -371,7 +261,9 @@ static int64_t load_number(const struct option *option, const void *field)
 	case OPTION_DURATION:
 		return *(const int64_t *)field;
 	case OPTION_SIZE:
-		return (int64_t)*(const size_t *)field;
+		return *(const size_t *)field;
+	case OPTION_BYTES:
+		return *(const uint64_t *)field;
 	case OPTION_SCORE:
 		return *(const int32_t *)field;
 	case OPTION_MODE:
@@ -420,6 +312,7 @@ int value_parse(const struct option *option, const char *text, void *base, struc
 	case OPTION_WORD:
 	case OPTION_DURATION:
 	case OPTION_SIZE:
+	case OPTION_BYTES:
 	case OPTION_COUNT:
 	case OPTION_SCORE:
 	case OPTION_MODE:
@@ -437,8 +330,8 @@ static bool print_networks(const struct network_list *list, struct buf *out)
 	for (size_t i = 0; i < list->count; i++) {
 		char text[NETWORK_TEXT_SIZE];
 
-		buf_printf(out, "%s \"%s\"", i > 0 ? "," : "",
-			network_format(&list->items[i], text));
+		buf_printf(
+			out, "%s \"%s\"", i > 0 ? "," : "", network_format(&list->items[i], text));
 	}
 	return buf_puts(out, " }");
 }
@@ -473,6 +366,7 @@ bool value_print(const struct option *option, const void *base, struct buf *out)
 	case OPTION_WORD:
 	case OPTION_DURATION:
 	case OPTION_SIZE:
+	case OPTION_BYTES:
 	case OPTION_COUNT:
 	case OPTION_SCORE:
 		break;

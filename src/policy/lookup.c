@@ -85,8 +85,8 @@ static void find_and_merge(const char *key, void *context)
 		merge(search->fields, &entry.fields);
 }
 
-void policy_lookup(const struct settings *settings, const char *recipient,
-	struct policy_fields *ret_fields)
+void policy_lookup(
+	const struct settings *settings, const char *recipient, struct policy_fields *ret_fields)
 {
 	struct search search = { settings, ret_fields };
 
@@ -96,8 +96,8 @@ void policy_lookup(const struct settings *settings, const char *recipient,
 	merge(ret_fields, &settings->policy);
 }
 
-void policy_lookup_outbound(const struct settings *settings, const char *sender,
-	struct policy_fields *ret_fields)
+void policy_lookup_outbound(
+	const struct settings *settings, const char *sender, struct policy_fields *ret_fields)
 {
 	(void)sender;
 	*ret_fields = (struct policy_fields){ 0 };

@@ -16,8 +16,10 @@ static void domains_normalise(void **state)
 	static const struct {
 		const char *text, *normal; /* NULL: no domain */
 	} rows[] = {
-		{ "example.com", "example.com" }, { "EXAMPLE.Com.", "example.com" },
-		{ ".Example.ORG", ".example.org" }, { "localhost", "localhost" },
+		{ "example.com", "example.com" },
+		{ "EXAMPLE.Com.", "example.com" },
+		{ ".Example.ORG", ".example.org" },
+		{ "localhost", "localhost" },
 		{ "b\xc3\xbc"
 		  "cher.example",
 			"xn--bcher-kva.example" },
@@ -30,20 +32,35 @@ static void domains_normalise(void **state)
 			".xn--bcher-kva.example" },
 		{ "bu\xcc\x88"
 		  "cher.example",
-			"xn--bcher-kva.example" },          /* u with combining diaeresis */
+			"xn--bcher-kva.example" }, /* u with combining diaeresis */
 		{ "stra\xc3\x9f"
 		  "e.example",
-			"xn--strae-oqa.example" },          /* not "strasse": non-transitional */
+			"xn--strae-oqa.example" }, /* not "strasse": non-transitional */
 		{ "ex\xe3\x80\x82"
 		  "ample",
-			"ex.ample" },                       /* ideographic full stop */
-		{ "_dmarc.example.com", "_dmarc.example.com" }, { "-a.example", "-a.example" },
-		{ "a--b.example", "a--b.example" }, { "xn--.example", "xn--.example" },
-		{ "[192.0.2.1]", "[192.0.2.1]" }, { "[IPv6:2001:DB8:0:0::1]", "[ipv6:2001:db8::1]" },
-		{ "[ipv6:::1]", "[ipv6:::1]" }, { "[::1]", NULL }, { "[192.0.2]", NULL },
-		{ "[192.0.2.1", NULL }, { "[]", NULL }, { "", NULL }, { ".", NULL }, { "..", NULL },
-		{ "a..b", NULL }, { "..a", NULL }, { "a..", NULL }, { "a b", NULL }, { "a@b", NULL },
-		{ "a\tb", NULL }, { "a\"b", NULL }, { "\xff\xfe.example", NULL },
+			"ex.ample" }, /* ideographic full stop */
+		{ "_dmarc.example.com", "_dmarc.example.com" },
+		{ "-a.example", "-a.example" },
+		{ "a--b.example", "a--b.example" },
+		{ "xn--.example", "xn--.example" },
+		{ "[192.0.2.1]", "[192.0.2.1]" },
+		{ "[IPv6:2001:DB8:0:0::1]", "[ipv6:2001:db8::1]" },
+		{ "[ipv6:::1]", "[ipv6:::1]" },
+		{ "[::1]", NULL },
+		{ "[192.0.2]", NULL },
+		{ "[192.0.2.1", NULL },
+		{ "[]", NULL },
+		{ "", NULL },
+		{ ".", NULL },
+		{ "..", NULL },
+		{ "a..b", NULL },
+		{ "..a", NULL },
+		{ "a..", NULL },
+		{ "a b", NULL },
+		{ "a@b", NULL },
+		{ "a\tb", NULL },
+		{ "a\"b", NULL },
+		{ "\xff\xfe.example", NULL },
 		{ "a\xc3.example", NULL },
 	};
 
@@ -52,8 +69,7 @@ static void domains_normalise(void **state)
 		char out[LIMIT_ADDRESS] = "";
 		bool good = domain_normalise(rows[i].text, out, sizeof(out));
 
-		if (good != (rows[i].normal != NULL) ||
-			(good && strcmp(out, rows[i].normal) != 0))
+		if (good != (rows[i].normal != NULL) || (good && strcmp(out, rows[i].normal) != 0))
 			fail_msg("'%s' gives %d '%s'", rows[i].text, good, out);
 	}
 }
@@ -95,9 +111,13 @@ static void addresses_normalise(void **state)
 		{ "u@[IPv6:::1]", "u", "[ipv6:::1]" },
 		{ "\"a@example.com", "\"a", "example.com" },
 		{ "\"a\\\"@example.com", "\"a\\\"", "example.com" },
-		{ "", NULL, NULL }, { "user", NULL, NULL }, { "@example.com", NULL, NULL },
-		{ "user@", NULL, NULL }, { "user@.example.com", NULL, NULL },
-		{ "user@a..b", NULL, NULL }, { "user@exa mple", NULL, NULL },
+		{ "", NULL, NULL },
+		{ "user", NULL, NULL },
+		{ "@example.com", NULL, NULL },
+		{ "user@", NULL, NULL },
+		{ "user@.example.com", NULL, NULL },
+		{ "user@a..b", NULL, NULL },
+		{ "user@exa mple", NULL, NULL },
 	};
 
 	(void)state;

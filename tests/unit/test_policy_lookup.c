@@ -179,11 +179,13 @@ static unsigned draw(uint32_t *state, unsigned below)
 }
 
 static const char *const locals[] = { "a", "B", "a+x", "\"a\"", "a.b", "\"a b\"", "A+B+c" };
-static const char *const domains[] = { "example.com", "EXAMPLE.com", "x.example.com", "y.x.example.com",
+static const char *const domains[] = { "example.com", "EXAMPLE.com", "x.example.com",
+	"y.x.example.com",
 	"b\xc3\xbc"
 	"cher.example",
-	"xn--bcher-kva.example", "c.B\xc3\x9c"
-				 "CHER.example" };
+	"xn--bcher-kva.example",
+	"c.B\xc3\x9c"
+	"CHER.example" };
 
 /* Upper case for some letters, and perhaps a dot behind: the same address. */
 static void disguise(uint32_t *seed, const char *address, char *out)
@@ -203,7 +205,7 @@ static void disguise(uint32_t *seed, const char *address, char *out)
 static bool same(const struct policy_fields *a, const struct policy_fields *b)
 {
 	return a->tag == b->tag && a->reject == b->reject && a->on_failure == b->on_failure &&
-		strcmp(a->reject_text, b->reject_text) == 0;
+	       strcmp(a->reject_text, b->reject_text) == 0;
 }
 
 static void spelling_makes_no_difference(void **state)

@@ -8,8 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <pthread.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <cmocka.h>
 
 #include "config_file.h"
@@ -95,7 +93,8 @@ static void refused(const char *text, const char *expected)
 	buf_init(&all, 1 << 20);
 	errors_text(&file, &errors, &all);
 	if (strcmp(buf_text(&all), expected) != 0)
-		fail_msg("for <<<%s>>>\ngot <<<%s>>>\nnot <<<%s>>>", text, buf_text(&all), expected);
+		fail_msg(
+			"for <<<%s>>>\ngot <<<%s>>>\nnot <<<%s>>>", text, buf_text(&all), expected);
 	assert_null(settings);
 	buf_free(&all);
 	strlist_free(&errors);
@@ -111,7 +110,8 @@ static void refused_with(const char *text, const char *part)
 	buf_init(&all, 1 << 20);
 	errors_text(&file, &errors, &all);
 	if (strstr(buf_text(&all), part) == NULL)
-		fail_msg("for <<<%s>>>\ngot <<<%s>>>\nwithout <<<%s>>>", text, buf_text(&all), part);
+		fail_msg(
+			"for <<<%s>>>\ngot <<<%s>>>\nwithout <<<%s>>>", text, buf_text(&all), part);
 	assert_null(settings);
 	buf_free(&all);
 	strlist_free(&errors);
@@ -169,7 +169,7 @@ static void values_may_stand_bare_or_quoted(void **state)
 		"keep_spam_headers_from = 192.0.2.1\n"
 		"socket_group = \"\"\n"
 		"scorer sa { servers = { tcp://127.0.0.1:783 } user = 'a\\'b\\\\c' }\n"
-		"policy { tag = 5.5 reject = off reject_text = \"say \\\"no\\\" \\\\ 100%\" }");
+		"policy { tag = 5.5 reject = off reject_text = \"say \\\"no\\\" \\\\ 100%%\" }");
 
 	(void)state;
 	assert_true(settings->deadline_ms == 20000);
@@ -182,7 +182,7 @@ static void values_may_stand_bare_or_quoted(void **state)
 	assert_string_equal(settings->scorers[0].user, "a'b\\c");
 	assert_int_equal(settings->policy.tag, 5500);
 	assert_int_equal(settings->policy.reject, THRESHOLD_OFF);
-	assert_string_equal(settings->policy.reject_text, "say \"no\" \\ 100%");
+	assert_string_equal(settings->policy.reject_text, "say \"no\" \\ 100%%");
 	settings_free(&settings);
 }
 
@@ -240,7 +240,8 @@ static void all_errors_are_told_with_their_lines(void **state)
 		"spambridge.conf:7: user has no value; write one behind '='\n"
 		"spambridge.conf:8: log: 'foo' is not known; write one of auto, stderr, syslog, "
 		"journal\n"
-		"spambridge.conf:10: servers: 'foo' is no server; write unix:/path, tcp://host:port "
+		"spambridge.conf:10: servers: 'foo' is no server; write unix:/path, "
+	        "tcp://host:port "
 		"or tls://host:port\n"
 		"spambridge.conf:11: servers: 'tcp://x:99999' has no good host and port; write "
 		"host:port, IPv6 addresses in brackets\n"
@@ -268,17 +269,22 @@ static void single_errors_are_told(void **state)
 		{ "", "spambridge.conf: no scorer is configured; add scorer" },
 		{ "scorer \"a\" { }", ":1: scorer a has no servers; add servers" },
 		{ "scorer \"a\" { servers = {} }", ":1: scorer a has no servers" },
-		{ "scorer \"a b\" { servers = { \"tcp://h\" } }", ":1: 'a b' is no name for a scorer" },
-		{ "scorer \"\" { servers = { \"tcp://h\" } }", ":1: section scorer has an empty title" },
-		{ SCORER_LINE SCORER_LINE, ":2: section scorer sa stands here a second time; the first "
-					   "is in line 1" },
-		{ SCORER_LINE "policy {}\npolicy {}", ":3: section policy stands here a second time" },
+		{ "scorer \"a b\" { servers = { \"tcp://h\" } }",
+			":1: 'a b' is no name for a scorer" },
+		{ "scorer \"\" { servers = { \"tcp://h\" } }",
+			":1: section scorer has an empty title" },
+		{ SCORER_LINE SCORER_LINE,
+			":2: section scorer sa stands here a second time; the first "
+			"is in line 1" },
+		{ SCORER_LINE "policy {}\npolicy {}",
+			":3: section policy stands here a second time" },
 		{ SCORER_LINE "domain \"a.b\" {}\ndomain \"A.B.\" {}",
 			":3: 'a.b' is set a second time; the first is at " },
 		{ "scorer \"a\" { servers = { \"tcp://h\", \"tcp://h\" } }", "stands there twice" },
 		{ "scorer \"a\" { protocol = rspamd servers = { \"http://h\" } }",
 			":1: protocol: 'rspamd' is not supported by this version" },
-		{ "scorer \"a\" { servers = { \"http://h\" } }", "'http://h' does not fit the protocol" },
+		{ "scorer \"a\" { servers = { \"http://h\" } }",
+			"'http://h' does not fit the protocol" },
 		{ "deadline = 5s\nscorer \"a\" {\nservers = { \"tcp://h\" }\nhedge_after = 6s\n}",
 			":2: scorer a: hedge_after lies behind the deadline" },
 		{ "scorer \"a\" { servers = { \"tls://h\" } cert_file = \"/x\" }",
@@ -286,7 +292,8 @@ static void single_errors_are_told(void **state)
 		{ "listen = \"unix:/a\"\ncontrol = \"/a\"\n" SCORER_LINE,
 			":2: control is the same socket as listen" },
 		{ "policy { quarantine = 5 }", ":1: quarantine is not supported by this version" },
-		{ "policy { subject_tag = x }", ":1: subject_tag is not supported by this version" },
+		{ "policy { subject_tag = x }",
+			":1: subject_tag is not supported by this version" },
 		{ "policy { keep_rejected = 1d }", ":1: keep_rejected is not supported" },
 		{ "quarantine { directory = \"/x\" }", ":1: section quarantine is not supported" },
 		{ "on_failure = quarantine", ":1: on_failure: 'quarantine' is not supported" },
@@ -352,6 +359,37 @@ static void too_many_errors_end_the_list(void **state)
 	buf_free(&text);
 }
 
+/* libConfuse's scanner alone takes minutes for these; the test does not measure, it ends. */
+static void long_texts_take_no_time(void **state)
+{
+	static const struct {
+		const char *begin;
+		char repeated;
+		const char *end;
+	} rows[] = { { "", ' ', "x" }, { "", 'a', "" }, { "user = ", 'a', "" }, { "#", '#', "\nx" },
+		{ "user = \"", ' ', "\"" }, { "x = {", '{', "" }, { "/*", ' ', "*/ x" },
+		{ "scorer x { y", '\t', "}" } };
+	enum { LENGTH = 8 * 1024 * 1024 };
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, LENGTH + 100);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct strlist errors = { 0 };
+
+		buf_clear(&text);
+		buf_puts(&text, rows[i].begin);
+		assert_true(buf_reserve(&text, LENGTH + 50));
+		memset(text.data + text.length, rows[i].repeated, LENGTH);
+		text.length += LENGTH;
+		buf_puts(&text, rows[i].end);
+		assert_null(settings_parse("text", text.data, text.length, &errors));
+		assert_true(errors.count > 0);
+		strlist_free(&errors);
+	}
+	buf_free(&text);
+}
+
 static void nul_bytes_hide_nothing(void **state)
 {
 	static const char text[] = SCORER_LINE "\0 deadline = 5s\n";
@@ -390,8 +428,9 @@ static void unsafe_files_are_refused_with_the_remedy(void **state)
 	assert_int_equal(chmod(file.path, 0644), 0);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(file.path, 12345, (gid_t)-1), 0);
-		expect_refusal(file.path, "belongs to user id 12345, who could change it; run: chown "
-					  "root");
+		expect_refusal(file.path,
+			"belongs to user id 12345, who could change it; run: chown "
+			"root");
 	}
 	unlink(file.path);
 	expect_refusal(file.path, "does not exist");
@@ -432,16 +471,19 @@ static void huge_files_are_refused(void **state)
 /* What is printed loads again and prints the same. */
 static void printed_settings_load_again(void **state)
 {
-	struct settings *settings = load_good(
-		"listen = \"inet6:8891@[::1]\" deadline = 1500ms on_failure = tempfail\n"
-		"trusted_networks = { 10.0.0.0/8, ::1 } late_verdicts = off\n"
-		"scorer \"a\" { servers = { \"tls://[::1]:784\", \"unix:/run/s\" } hedge_after = 1s\n"
-		" user = \"recipient\" ca_file = \"/etc/x \\\"y\\\".pem\" }\n"
-		"scorer \"b\" { servers = { \"tcp://h\" } hedge_after = off }\n"
-		"policy { tag = -0.125 reject_text = \"a \\\\ \\\"b\\\" %{id}\" }\n"
-		"domain \"B\xc3\x9c" "CHER.example\" { tag = off }\n"
-		"address \"\\\"a \\\\\\\"b\\\"@example.com\" { reject = 7.25 on_failure = accept }\n"
-		"outbound { scan = yes reject = 8 }\n");
+	struct settings *settings =
+		load_good("listen = \"inet6:8891@[::1]\" deadline = 1500ms on_failure = tempfail\n"
+			  "trusted_networks = { 10.0.0.0/8, ::1 } late_verdicts = off\n"
+			  "scorer \"a\" { servers = { \"tls://[::1]:784\", \"unix:/run/s\" } "
+	                  "hedge_after = 1s\n"
+			  " user = \"recipient\" ca_file = \"/etc/x \\\"y\\\".pem\" }\n"
+			  "scorer \"b\" { servers = { \"tcp://h\" } hedge_after = off }\n"
+			  "policy { tag = -0.125 reject_text = \"a \\\\ \\\"b\\\" %{id}\" }\n"
+			  "domain \"B\xc3\x9c"
+			  "CHER.example\" { tag = off }\n"
+			  "address \"\\\"a \\\\\\\"b\\\"@example.com\" { reject = 7.25 on_failure "
+	                  "= accept }\n"
+			  "outbound { scan = yes reject = 8 }\n");
 	struct buf first, second;
 
 	(void)state;
@@ -469,8 +511,8 @@ static struct settings *load_table(const char *table, struct strlist *errors)
 
 	write_file(file.table, table, strlen(table));
 	buf_init(&text, 10000);
-	buf_printf(&text, "domain_table = \"%s\"\n" SCORER_LINE
-			  "domain \"section.example\" { tag = 1 }\n",
+	buf_printf(&text,
+		"domain_table = \"%s\"\n" SCORER_LINE "domain \"section.example\" { tag = 1 }\n",
 		file.table);
 	settings = load_text(&file, buf_text(&text), errors);
 	buf_free(&text);
@@ -480,15 +522,16 @@ static struct settings *load_table(const char *table, struct strlist *errors)
 static void a_domain_table_sets_policies(void **state)
 {
 	struct strlist errors = { 0 };
-	struct settings *settings = load_table("# domains\n"
-					       "\n"
-					       "Example.com tag=4 reject=off on_failure=tempfail  # good\n"
-					       "  .example.com\ttag=3#near\r\n"
-					       "user@example.com reject_text=\"no \\\"way\\\"\" tag=2\n"
-					       "\"a b\"@example.com tag=1.5\n"
-					       "plain.example\n"
-					       "last.example tag=off",
-		&errors);
+	struct settings *settings =
+		load_table("# domains\n"
+			   "\n"
+			   "Example.com tag=4 reject=off on_failure=tempfail  # good\n"
+			   "  .example.com\ttag=3#near\r\n"
+			   "user@example.com reject_text=\"no \\\"way\\\"\" tag=2\n"
+			   "\"a b\"@example.com tag=1.5\n"
+			   "plain.example\n"
+			   "last.example tag=off",
+			&errors);
 	struct policy_fields fields;
 
 	(void)state;
@@ -522,7 +565,8 @@ static void errors_in_a_domain_table_have_lines(void **state)
 		{ "\n\na..b tag=1", "domains:3: no domain or address begins this line" },
 		{ "a.b teg=1", "domains:1: unknown option 'teg'; did you mean 'tag'?" },
 		{ "a.b scan=1", "domains:1: unknown option 'scan'" },
-		{ "a.b deadline=1s", "domains:1: unknown option 'deadline'; see spambridge.conf(5)" },
+		{ "a.b deadline=1s",
+			"domains:1: unknown option 'deadline'; see spambridge.conf(5)" },
 		{ "a.b tag", "domains:1: write option=value" },
 		{ "a.b tag = 5", "domains:1: write option=value" },
 		{ "a.b tag=", "domains:1: write option=value" },
@@ -561,7 +605,8 @@ static void an_unsafe_table_is_refused(void **state)
 	assert_int_equal(chmod(file.table, 0666), 0);
 	assert_null(settings_load(file.path, &errors));
 	assert_int_equal(errors.count, 1);
-	assert_non_null(strstr(errors.items[0], "domains: may be written by everybody; run: chmod"));
+	assert_non_null(
+		strstr(errors.items[0], "domains: may be written by everybody; run: chmod"));
 	strlist_free(&errors);
 	unlink(file.table);
 	assert_null(settings_load(file.path, &errors));
@@ -678,6 +723,7 @@ int main(void)
 		cmocka_unit_test(single_errors_are_told),
 		cmocka_unit_test(an_error_does_not_spoil_the_next_load),
 		cmocka_unit_test(too_many_errors_end_the_list),
+		cmocka_unit_test(long_texts_take_no_time),
 		cmocka_unit_test(nul_bytes_hide_nothing),
 		cmocka_unit_test(unsafe_files_are_refused_with_the_remedy),
 		cmocka_unit_test(links_are_followed),

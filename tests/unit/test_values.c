@@ -20,12 +20,27 @@ static void durations_have_units(void **state)
 		int64_t ms;
 		const char *printed;
 	} rows[] = {
-		{ "0", 0, "0" }, { "1ms", 1, "1ms" }, { "1s", 1000, "1s" }, { "20s", 20000, "20s" },
-		{ "90s", 90000, "90s" }, { "60s", 60000, "1m" }, { "14d", 1209600000, "14d" },
-		{ "36h", 129600000, "36h" }, { "24H", 86400000, "1d" }, { "1500ms", 1500, "1500ms" },
-		{ "20", BAD, "" }, { "s", BAD, "" }, { "", BAD, "" }, { "-1s", BAD, "" },
-		{ "1.5s", BAD, "" }, { "1 s", BAD, "" }, { "1x", BAD, "" }, { "1sm", BAD, "" },
-		{ "+1s", BAD, "" }, { "0x10s", BAD, "" }, { "9223372036854775807d", BAD, "" },
+		{ "0", 0, "0" },
+		{ "1ms", 1, "1ms" },
+		{ "1s", 1000, "1s" },
+		{ "20s", 20000, "20s" },
+		{ "90s", 90000, "90s" },
+		{ "60s", 60000, "1m" },
+		{ "14d", 1209600000, "14d" },
+		{ "36h", 129600000, "36h" },
+		{ "24H", 86400000, "1d" },
+		{ "1500ms", 1500, "1500ms" },
+		{ "20", BAD, "" },
+		{ "s", BAD, "" },
+		{ "", BAD, "" },
+		{ "-1s", BAD, "" },
+		{ "1.5s", BAD, "" },
+		{ "1 s", BAD, "" },
+		{ "1x", BAD, "" },
+		{ "1sm", BAD, "" },
+		{ "+1s", BAD, "" },
+		{ "0x10s", BAD, "" },
+		{ "9223372036854775807d", BAD, "" },
 		{ "99999999999999999999s", BAD, "" },
 	};
 
@@ -52,11 +67,21 @@ static void sizes_have_units(void **state)
 		int64_t bytes;
 		const char *printed;
 	} rows[] = {
-		{ "0", 0, "0" }, { "1", 1, "1" }, { "1023", 1023, "1023" }, { "1K", 1024, "1K" },
-		{ "512k", 524288, "512K" }, { "1024K", 1048576, "1M" }, { "10G", 10737418240, "10G" },
-		{ "1536K", 1572864, "1536K" }, { "K", BAD, "" }, { "1KB", BAD, "" },
-		{ "-1K", BAD, "" }, { "1.5M", BAD, "" }, { "1T", BAD, "" },
-		{ "9223372036854775807G", BAD, "" }, { "", BAD, "" },
+		{ "0", 0, "0" },
+		{ "1", 1, "1" },
+		{ "1023", 1023, "1023" },
+		{ "1K", 1024, "1K" },
+		{ "512k", 524288, "512K" },
+		{ "1024K", 1048576, "1M" },
+		{ "10G", 10737418240, "10G" },
+		{ "1536K", 1572864, "1536K" },
+		{ "K", BAD, "" },
+		{ "1KB", BAD, "" },
+		{ "-1K", BAD, "" },
+		{ "1.5M", BAD, "" },
+		{ "1T", BAD, "" },
+		{ "9223372036854775807G", BAD, "" },
+		{ "", BAD, "" },
 	};
 
 	(void)state;
@@ -156,8 +181,10 @@ static void options_say_what_is_wrong(void **state)
 		{ SECTION_POLICY, "tag", "1e3", "write a score" },
 		{ SECTION_POLICY, "tag", "nan", "write a score" },
 		{ SECTION_POLICY, "tag", "1000.1", "write -1000.0 to 1000.0 or off" },
-		{ SECTION_POLICY, "reject_text", "100% spam, %{score} of %{required} (%{id})", NULL },
+		{ SECTION_POLICY, "reject_text", "100%% spam, %{score} of %{required} (%{id})",
+			NULL },
 		{ SECTION_POLICY, "reject_text", "x %{foo}", "unknown reference at '%{foo}'" },
+		{ SECTION_POLICY, "reject_text", "100% spam", "unknown reference at '% spam'" },
 		{ SECTION_POLICY, "reject_text", "x %{score", "unknown reference" },
 		{ SECTION_POLICY, "reject_text", "caf\xc3\xa9", "printable ASCII" },
 		{ SECTION_POLICY, "reject_text", "a\nb", "printable ASCII" },
@@ -192,7 +219,8 @@ static void thresholds_keep_thousandths(void **state)
 		int32_t milli;
 		const char *printed;
 	} rows[] = { { "5", 5000, "5.0" }, { "4.9", 4900, "4.9" }, { "-0.5", -500, "-0.5" },
-		{ "7.25", 7250, "7.25" }, { "0.125", 125, "0.125" }, { "off", THRESHOLD_OFF, "off" } };
+		{ "7.25", 7250, "7.25" }, { "0.125", 125, "0.125" },
+		{ "off", THRESHOLD_OFF, "off" } };
 	const struct option *option = option_find(SECTION_POLICY, "reject");
 
 	(void)state;
@@ -224,11 +252,18 @@ static void listen_addresses(void **state)
 		{ "inet6:8891@[::1]", LISTEN_INET6, "::1", 8891 },
 		{ "inet6:8891@::1", LISTEN_INET6, "::1", 8891 },
 		{ "inet:8891", -1, "", 0 }, /* libmilter would listen on all addresses */
-		{ "inet:8891@", -1, "", 0 }, { "inet:0@127.0.0.1", -1, "", 0 },
-		{ "inet:65536@127.0.0.1", -1, "", 0 }, { "inet:x@127.0.0.1", -1, "", 0 },
-		{ "inet:8891@::1", -1, "", 0 }, { "inet:8891@1.2.3", -1, "", 0 },
-		{ "inet:8891@a b", -1, "", 0 }, { "unix:run/x", -1, "", 0 }, { "unix:", -1, "", 0 },
-		{ "unix:/run/", -1, "", 0 }, { "/run/x.sock", -1, "", 0 }, { "", -1, "", 0 },
+		{ "inet:8891@", -1, "", 0 },
+		{ "inet:0@127.0.0.1", -1, "", 0 },
+		{ "inet:65536@127.0.0.1", -1, "", 0 },
+		{ "inet:x@127.0.0.1", -1, "", 0 },
+		{ "inet:8891@::1", -1, "", 0 },
+		{ "inet:8891@1.2.3", -1, "", 0 },
+		{ "inet:8891@a b", -1, "", 0 },
+		{ "unix:run/x", -1, "", 0 },
+		{ "unix:", -1, "", 0 },
+		{ "unix:/run/", -1, "", 0 },
+		{ "/run/x.sock", -1, "", 0 },
+		{ "", -1, "", 0 },
 		{ "tcp://127.0.0.1:1", -1, "", 0 },
 	};
 
@@ -244,7 +279,8 @@ static void listen_addresses(void **state)
 			assert_int_equal(listen.family, rows[i].family);
 			assert_int_equal(listen.port, rows[i].port);
 			assert_string_equal(listen.text, rows[i].text);
-			assert_string_equal(listen.family == LISTEN_UNIX ? listen.path : listen.host,
+			assert_string_equal(
+				listen.family == LISTEN_UNIX ? listen.path : listen.host,
 				rows[i].where);
 		} else {
 			assert_null(listen.text);
