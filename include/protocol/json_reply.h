@@ -24,7 +24,7 @@ static inline void json_release(json_t **json)
 /*
  * Parse a whole reply. Refused: more than LIMIT_HTTP_REPLY bytes, deeper than LIMIT_JSON_DEPTH,
  * duplicate keys, NUL bytes, \u0000, nan, numbers out of range, text behind the value, invalid
- * UTF-8 (unless `mend_utf8`: then each invalid byte counts as U+FFFD). NULL with err set; the
+ * UTF-8 (unless `mend_utf8`: then each invalid byte of a value counts as U+FFFD). NULL with err set; the
  * caller releases the value.
  */
 json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct err *err);

@@ -75,7 +75,7 @@ void rspamd_answer_free(struct rspamd_answer *answer);
  * part of another type than rspamd sends, an address that is none, anything json_reply_load()
  * refuses.
  *
- * Invalid UTF-8 inside strings is mended and not refused: rspamd 3.4 copies bytes of the message
+ * Invalid UTF-8 in values (not in names) is mended and not refused: rspamd 3.4 copies bytes of the message
  * into milter.add_headers as they are, so that refusing would let a sender choose to be unscored.
  */
 int rspamd_reply_parse(const char *bytes, size_t length, struct verdict *ret,

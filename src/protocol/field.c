@@ -65,9 +65,19 @@ static bool put_line(struct buf *out, struct cursor line, size_t line_left, size
 	}
 }
 
+/* Cut at `length`, and a fold with nothing behind it too; the leading blank stays. */
+static void cut_back(struct buf *out, size_t length, size_t begin)
+{
+	while (length > begin + 1 && (out->data[length - 1] == '\n' || out->data[length - 1] == '\t' ||
+					     out->data[length - 1] == ' '))
+		length--;
+	out->length = length;
+	out->data[length] = '\0';
+}
+
 bool field_value_put(struct buf *out, size_t name_length, const char *text, size_t length)
 {
-	size_t total = out->length + LIMIT_ADDED_HEADER - name_length - 1, before, room;
+	size_t begin = out->length, total = begin + LIMIT_ADDED_HEADER - name_length - 1, before, room;
 	struct cursor rest = cursor_over(text, length), line, shown;
 	bool first = true;
 
@@ -90,8 +100,7 @@ bool field_value_put(struct buf *out, size_t name_length, const char *text, size
 		if (out->length >= total || !put_line(out, line, room, total)) {
 			if (out->failed)
 				return false;
-			out->length = first ? out->length : before;
-			out->data[out->length] = '\0';
+			cut_back(out, first ? out->length : before, begin);
 			break;
 		}
 	}

@@ -2,7 +2,6 @@
 /* Reading JSON that a scorer sent. */
 #include "protocol/json_reply.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -42,10 +41,42 @@ static json_t *load(const char *bytes, size_t length, struct err *err)
 	return json;
 }
 
-json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct err *err)
+/* Is there a key that had to be mended? Names of members are never a message's text. */
+static bool has_mended_key(json_t *value)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(value, i, item)
+		if (has_mended_key(item))
+			return true;
+	json_object_foreach(value, key, item)
+		if (strstr(key, "\xef\xbf\xbd") != NULL || has_mended_key(item))
+			return true;
+	return false;
+}
+
+static json_t *load_mended(const char *bytes, size_t length, struct err *err)
 {
 	AUTO(buf_free) struct buf mended = { 0 };
+	json_t *json;
 
+	buf_init(&mended, LIMIT_HTTP_REPLY * 3);
+	if (!encode_utf8(&mended, bytes, length)) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	json = load(mended.data, mended.length, err);
+	if (json != NULL && has_mended_key(json)) {
+		json_release(&json);
+		err_set(err, "no proper JSON: invalid UTF-8 in a name");
+	}
+	return json;
+}
+
+json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct err *err)
+{
 	if (length > LIMIT_HTTP_REPLY) {
 		err_set(err, "more than %d bytes", LIMIT_HTTP_REPLY);
 		return NULL;
@@ -54,14 +85,7 @@ json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct
 		err_set(err, length == 0 ? "empty" : "no proper JSON: NUL byte or nested too deeply");
 		return NULL;
 	}
-	if (!mend_utf8)
-		return load(bytes, length, err);
-	buf_init(&mended, LIMIT_HTTP_REPLY * 3);
-	if (!encode_utf8(&mended, bytes, length)) {
-		err_set(err, "out of memory");
-		return NULL;
-	}
-	return load(mended.data, mended.length, err);
+	return mend_utf8 ? load_mended(bytes, length, err) : load(bytes, length, err);
 }
 
 bool json_score(const json_t *value, bool text_allowed, int32_t *ret_milli)
@@ -72,10 +96,10 @@ bool json_score(const json_t *value, bool text_allowed, int32_t *ret_milli)
 		return score_parse(json_string_value(value), json_string_length(value), ret_milli);
 	if (!json_is_number(value))
 		return false;
-	milli = round(json_number_value(value) * 1000.0);
+	milli = json_number_value(value) * 1000.0;
 	if (!(milli >= -LIMIT_SCORE_MILLI && milli <= LIMIT_SCORE_MILLI))
 		return false;
-	*ret_milli = (int32_t)milli;
+	*ret_milli = (int32_t)(milli < 0 ? milli - 0.5 : milli + 0.5);
 	return true;
 }
 

@@ -18,6 +18,9 @@
 #define LEVEL_MAX 50
 /* Longest engine version shown, bytes. */
 #define VERSION_MAX 200
+/* Longest word of autolearn= and of an engine's name, bytes. */
+#define AUTOLEARN_MAX 32
+#define ENGINE_MAX    64
 /* Status text behind which no further test is written, bytes: the rest and the folds need room. */
 #define TESTS_MAX (LIMIT_ADDED_HEADER - 1024)
 
@@ -33,7 +36,7 @@ static bool breaks_after(char c)
  */
 static bool put_folded(struct buf *out, const char *text, size_t column)
 {
-	size_t begin = out->length;
+	size_t start = out->length, begin = start;
 	bool first = true;
 
 	while (*text != '\0') {
@@ -44,7 +47,9 @@ static bool put_folded(struct buf *out, const char *text, size_t column)
 		if (!first && column + piece > FOLD_COLUMN) {
 			while (out->length > begin && out->data[out->length - 1] == ' ')
 				out->length--;
-			buf_puts(out, "\n\t");
+			/* A line that held nothing but a blank is used again: none may be empty. */
+			if (out->length > begin || begin == start)
+				buf_puts(out, "\n\t");
 			begin = out->length;
 			column = TAB_COLUMNS;
 		}
@@ -110,6 +115,14 @@ static bool put_tests(struct buf *out, const struct verdict *verdict)
 	return !out->failed;
 }
 
+/* One word of text from outside: what is before white space or a comma, cut at `max` bytes. */
+static bool put_word(struct buf *out, const char *text, size_t max)
+{
+	size_t length = strcspn(text, " \t\r\n,");
+
+	return encode_header(out, text, length < max ? length : max);
+}
+
 /* The second word of "SpamAssassin 4.0.1 (2024-03-25) on host". */
 static bool put_version_number(struct buf *out, const char *version)
 {
@@ -151,7 +164,7 @@ static bool put_status(struct buf *out, const struct verdict *verdict,
 	put_tests(out, verdict);
 	buf_puts(out, " autolearn=");
 	if (verdict->autolearn != NULL && verdict->autolearn[0] != '\0')
-		encode_header(out, verdict->autolearn, strcspn(verdict->autolearn, " \t,"));
+		put_word(out, verdict->autolearn, AUTOLEARN_MAX);
 	else
 		buf_puts(out, "unavailable");
 	buf_puts(out, " autolearn_force=no version=");
@@ -189,7 +202,7 @@ static bool add_version(struct header_list *list, const struct verdict *verdict,
 	if (length > 0) {
 		encode_header(&text, verdict->version, length < VERSION_MAX ? length : VERSION_MAX);
 	} else {
-		buf_puts(&text, facts->engine == NULL ? "unknown" : facts->engine);
+		put_word(&text, facts->engine == NULL ? "unknown" : facts->engine, ENGINE_MAX);
 		if (facts->host != NULL) {
 			buf_puts(&text, " on ");
 			encode_header(&text, facts->host, strnlen(facts->host, VERSION_MAX));

@@ -1,0 +1,10 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Runs every fuzz target over its corpus and simple mutations of it, in the build directory.
+set -eu
+corpus=$(cd "$(dirname "$0")" && pwd)/corpus
+for directory in "$corpus"/*/; do
+	name=$(basename "$directory")
+	printf '%s: ' "$name"
+	"tests/fuzz/fuzz_$name" "$directory"
+done
