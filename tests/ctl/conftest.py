@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Fixtures of the tool's tests: the built spambridgectl, a configuration, a real spamd."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# pylint: disable=wrong-import-position
+from support.daemon import build_directory, program     # noqa: E402
+from support.spamassassin import Spamd     # noqa: E402
+
+
+def pytest_configure():
+    if build_directory() is None:
+        raise pytest.UsageError("SPAMBRIDGE_BUILD must name a directory with spambridge in it")
+
+
+class Result:
+    """What one run of the tool left: code, out, err."""
+
+    def __init__(self, done):
+        self.code = done.returncode
+        self.out = done.stdout.decode("utf-8", "surrogateescape")
+        self.err = done.stderr.decode("utf-8", "surrogateescape")
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+class Tool:
+    """spambridgectl with a configuration in a directory of its own."""
+
+    def __init__(self, path):
+        self.path = path
+        self.config = path / "spambridge.conf"
+        self.environment = dict(os.environ, LC_ALL="C.UTF-8")
+        self.environment.pop("MAIL_CONFIG", None)
+
+    def write(self, text):
+        self.config.write_text(text)
+        self.config.chmod(0o644)
+        return self
+
+    def file(self, name, content):
+        path = self.path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    def __call__(self, *arguments, stdin=b"", timeout=60, **environment):
+        return Result(subprocess.run(
+            [program("spambridgectl"), "-c", str(self.config), *map(str, arguments)],
+            input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.path,
+            env=dict(self.environment, **environment), timeout=timeout, check=False))
+
+
+@pytest.fixture
+def ctl(tmp_path):
+    """The tool with a good configuration whose scorer nobody is."""
+    os.chmod(tmp_path, 0o755)
+    tool = Tool(tmp_path)
+    return tool.write('scorer "sa" { servers = { "unix:%s/no.sock" } }\n' % tmp_path)
+
+
+@pytest.fixture(scope="session")
+def spamd():
+    with Spamd() as found:
+        yield found
