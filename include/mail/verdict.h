@@ -41,6 +41,7 @@ struct verdict {
 	size_t test_count;
 	size_t test_capacity;
 	char *autolearn;  /* "no", "ham", "spam" ...; NULL: not said */
+	char *autolearn_force; /* "no", "yes"; NULL: not said, as when learning is off */
 	char *version;    /* the engine's, "SpamAssassin 4.0.1 (2024-03-25) on host"; NULL */
 	struct header_list extra; /* X-Spam-* fields that the scorer's administrator wants added */
 	char *scorer;     /* section name; owned */

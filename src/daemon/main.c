@@ -23,6 +23,7 @@
 #include "daemon/process.h"
 #include "daemon/runtime.h"
 #include "daemon/socket.h"
+#include "daemon/threads.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/spambridge.conf"
 
@@ -147,6 +148,8 @@ static int start(struct settings *settings, struct err *err)
 	if (log_start(err) != 0 || runtime_start(settings, err) != 0)
 		return -1;
 	if (control_start(settings, err) != 0)
+		return -1;
+	if (threads_start(err) != 0)
 		return -1;
 	if (milter_start(err) != 0 || gate_start(&settings->listen, err) != 0)
 		return -1;

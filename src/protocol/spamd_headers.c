@@ -152,6 +152,8 @@ static bool take_status(const struct field *field, struct verdict *ret)
 			good = take_tests(word, ret);
 		} else if (cursor_literal(&word, "autolearn=")) {
 			good = take_text(&ret->autolearn, word, WORD_MAX);
+		} else if (cursor_literal(&word, "autolearn_force=")) {
+			good = take_text(&ret->autolearn_force, word, WORD_MAX);
 		} else if (cursor_literal(&word, "version=")) {
 			good = take_version(word, ret);
 		}

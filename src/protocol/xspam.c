@@ -151,7 +151,7 @@ static const char *score_text(int32_t score, int32_t required, char *text)
 	return text;
 }
 
-/* "no autolearn_force=no" is what SpamAssassin itself puts in for _AUTOLEARN_. */
+/* autolearn_force= is there only when SpamAssassin says so: not while learning is off. */
 static bool put_status(struct buf *out, const struct verdict *verdict,
 	const struct xspam_facts *facts)
 {
@@ -167,7 +167,11 @@ static bool put_status(struct buf *out, const struct verdict *verdict,
 		put_word(out, verdict->autolearn, AUTOLEARN_MAX);
 	else
 		buf_puts(out, "unavailable");
-	buf_puts(out, " autolearn_force=no version=");
+	if (verdict->autolearn_force != NULL && verdict->autolearn_force[0] != '\0') {
+		buf_puts(out, " autolearn_force=");
+		put_word(out, verdict->autolearn_force, AUTOLEARN_MAX);
+	}
+	buf_puts(out, " version=");
 	return put_version_number(out, verdict->version);
 }
 
