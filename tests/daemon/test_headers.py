@@ -5,6 +5,7 @@ import re
 
 import pytest
 from support import checks
+from support.daemon import knows
 from support.messages import make
 from support.milter import ALL_STEPS, STEPS
 from support.mta import send
@@ -170,6 +171,7 @@ SUBJECTS = {
 }
 
 
+@pytest.mark.skipif(not knows('policy { subject_tag = "x" }'), reason="no subject_tag here")
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_subject_tag(start, scorer, name, style):

@@ -5,8 +5,11 @@ import os
 
 import pytest
 from support import checks
+from support.daemon import has_quarantine
 from support.messages import make
 from support.mta import send
+
+pytestmark = pytest.mark.skipif(not has_quarantine(), reason="this build has no quarantine")
 
 SECTIONS = """
 domain "strict.example" { reject = 12.0  quarantine = 8.0 }

@@ -47,6 +47,23 @@ def test_readiness_is_announced(start, scorer):
     assert ports.answers(daemon.address)
 
 
+def test_notify_socket_that_nobody_reads(made):
+    """A service manager that hangs holds up neither mail nor signals."""
+    daemon = made()
+    daemon.keep_notify = True
+    daemon.start()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                sender.sendto(b"X=1", daemon.workspace.file("notify.sock"))
+    assert send(daemon.address, make()).kind in ("accept", "continue")
+    # long enough for a loop that speaks once a second to have spoken
+    ports.wait_until(lambda: False, timeout=2.5)
+    status, took = daemon.stop(timeout=20)
+    assert status == 0 and took < 2.0
+
+
 @pytest.mark.parametrize("mode", ["0660", "0600", "0666"])
 @pytest.mark.parametrize("umask", [0o000, 0o077])
 def test_socket_mode(start, scorer, mode, umask):

@@ -7,6 +7,7 @@ run as when the tests run as root (default nobody), reached by the daemon's own 
 with drop="setpriv", before it starts. ASAN_OPTIONS and the like pass through.
 """
 
+import functools
 import os
 import pwd
 import re
@@ -87,6 +88,22 @@ class Workspace:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+@functools.lru_cache(maxsize=None)
+def knows(text):
+    """True unless this build calls something in a configuration text "not supported"."""
+    with Workspace() as place:
+        path = place.file("probe.conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text + "\n")
+        os.chmod(path, 0o644)
+        return "not supported" not in run("spambridge", "-t", "-c", path).stderr
+
+
+def has_quarantine():
+    """True if this build has a quarantine."""
+    return knows("policy { quarantine = off }")
+
+
 def scorer_section(name="x", servers=(), protocol="spamd", extra=""):
     """A scorer section; servers as BadScorer.listen() returned them."""
     quoted = ", ".join(f'"{server}"' for server in servers)
@@ -112,6 +129,7 @@ class Daemon:
         self.drop = drop
         self.environment = environment or {}
         self.limits = list(limits)      # words for prlimit, such as --nofile=64
+        self.keep_notify = False        # True: leave the notify socket open and unread
         self.process = None
         self.lines = []
         self._news = threading.Condition()
@@ -119,11 +137,19 @@ class Daemon:
         self.write_config(config or self._config(servers, protocol, scorer, policy, options,
                                                  deadline, trusted))
 
-    def _config(self, servers, protocol, scorer, policy, options, deadline, trusted):
-        os.makedirs(self.workspace.file("quarantine"), mode=0o700, exist_ok=True)
+    def _quarantine_section(self):
+        """Make the quarantine's directory and return its section."""
+        folder = self.workspace.file("quarantine")
+        os.makedirs(folder, mode=0o700, exist_ok=True)
         if os.geteuid() == 0:
             entry = pwd.getpwnam(test_user())
-            os.chown(self.workspace.file("quarantine"), entry.pw_uid, entry.pw_gid)
+            os.chown(folder, entry.pw_uid, entry.pw_gid)
+        return f'quarantine {{ directory = "{folder}" }}\n'
+
+    def _config(self, servers, protocol, scorer, policy, options, deadline, trusted):
+        store = self._quarantine_section() if has_quarantine() else ""
+        if not store:
+            policy = re.sub(r"\bquarantine = off\b", "", policy)
         scorers = scorer_section("x", servers, protocol, scorer) if servers else ""
         return (f'listen = "{self.address}"\n'
                 f'control = "{self.control}"\n'
@@ -132,8 +158,7 @@ class Daemon:
                 f'deadline = {deadline}\n'
                 f'trusted_networks = {{ {trusted} }}\n'
                 f'{options}\n{scorers}'
-                f'policy {{\n{policy}\n}}\n'
-                f'quarantine {{ directory = "{self.workspace.file("quarantine")}" }}\n')
+                f'policy {{\n{policy}\n}}\n{store}')
 
     def write_config(self, text):
         """Write the configuration file, not writable by others."""
@@ -180,6 +205,8 @@ class Daemon:
         """Start and wait until the socket answers; RuntimeError with the log if it never does."""
         self.spawn()
         self.ready = self.wait_ready(timeout)
+        if not self.keep_notify:
+            self.notify.close()
         return self
 
     def wait_ready(self, timeout=30.0):
