@@ -203,10 +203,12 @@ class Spamd:
                 reply += chunk
 
     def own_fields(self, message):
-        """The leading X-Spam-* lines of spamd's own HEADERS reply to these bytes."""
+        """The X-Spam-* lines that spamd's own HEADERS reply has for these bytes, in its order.
+
+        The message must have none itself: with report_safe spamd's own are not the first ones.
+        """
         header = self.ask("HEADERS", message).partition(b"\r\n\r\n")[2]
-        match = re.match(rb"(?:X-Spam-[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*", header)
-        return match.group(0)
+        return b"".join(re.findall(rb"(?m)^X-Spam-[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", header))
 
 
 def user_exists(name):

@@ -12,25 +12,23 @@ from support.spamassassin import RELAY_FIELDS, Spamd
 # a mail server with a real name and a real address: documentation ranges score by themselves
 CLIENT = {"addr": "5.9.10.11", "name": "mail.example.org"}
 HELO = "mail.example.org"
-THRESHOLDS = "tag = 5.0\nquarantine = off\nreject = 15.0"
-NO_THRESHOLDS = "tag = off\nquarantine = off\nreject = off"
 QUEUED = re.compile(r"queued as (\w+)")
 
 
 class Chain:
     """Postfix, the daemon and one or more spamd; close() ends all of them.
 
-    policy, options, deadline, trusted: as support.daemon.Daemon has them. spamds: how many;
+    policy (see thresholds()), options, deadline, trusted: as support.daemon.Daemon has them. spamds: how many;
     spamd: settings of each; postfix: settings of the Postfix instance.
     """
 
-    def __init__(self, policy=THRESHOLDS, options="", deadline="10s", trusted="", scorer="",
+    def __init__(self, policy=None, options="", deadline="10s", trusted="", scorer="",
                  spamds=1, spamd=None, postfix=None):
         self.spamds = [Spamd(**(spamd or {})) for _ in range(spamds)]
         self.spamd = self.spamds[0]
-        self.daemon = Daemon([one.server for one in self.spamds], policy=policy,
-                             options='socket_group = "postfix"\n' + options,
-                             deadline=deadline, trusted=trusted, scorer=scorer)
+        self.daemon = spambridge(self.spamds, policy=policy or thresholds(),
+                                 options='socket_group = "postfix"\n' + options,
+                                 deadline=deadline, trusted=trusted, scorer=scorer)
         self.postfix = Postfix([self.daemon.address], **(postfix or {}))
 
     def __enter__(self):
@@ -87,6 +85,21 @@ class Chain:
         return [parse_pairs(line) for line in self.daemon.lines if "total_ms=" in line][-1]
 
 
+def spambridge(spamds, deadline="10s", **settings):
+    """The daemon in front of some spamd; it has no quarantine yet."""
+    daemon = Daemon([one.server for one in spamds], deadline=deadline, **settings)
+    daemon.write_config(re.sub(r"(?m)^quarantine \{.*\n", "", daemon.config))
+    return daemon
+
+
+def thresholds(tag="5.0", reject="15.0", more=""):
+    """The inside of a policy section."""
+    return f"tag = {tag}\nreject = {reject}\n{more}"
+
+
+NO_THRESHOLDS = thresholds("off", "off")
+
+
 def relay_chain_settings():
     """Settings of a chain that passes everything and shows what SpamAssassin's parser saw."""
     return {"policy": NO_THRESHOLDS, "options": "skip_authenticated = false",
@@ -126,10 +139,10 @@ def real_messages():
     return found
 
 
-def tests_of(delivery):
+def status_of(delivery):
     """(word, score, required, set of tests) of the X-Spam-Status of a scanned message."""
     value = re.sub(r",\s+", ",", delivery.one("X-Spam-Status"))
-    match = re.match(r"(Yes|No), score=(-?[\d.]+) required=(-?[\d.]+) tests=(\S*)", value)
+    match = re.match(r"(Yes|No),score=(-?[\d.]+) required=(-?[\d.]+) tests=(\S*)", value)
     assert match, value
     tests = set() if match.group(4) == "none" else set(match.group(4).split(","))
     return match.group(1), float(match.group(2)), float(match.group(3)), tests

@@ -6,13 +6,25 @@ import re
 import pytest
 
 from support.spamassassin import GTUBE, RELAY_FIELDS, phrase
-from system.chain import Chain, mail, tests_of
+from system.chain import Chain, mail, status_of, thresholds
 
 SITE_FIELDS = """\
 add_header all Scores _TESTSSCORES(,)_
 add_header spam Relay _RELAYCOUNTRY_ last=_LASTEXTERNALIP_
 add_header ham Note nothing found by _HOSTNAME_
 """
+# Learning that never learns: Status then has autolearn=no autolearn_force=no.
+LEARNING = """\
+bayes_auto_learn 1
+bayes_auto_learn_threshold_nonspam -999
+bayes_auto_learn_threshold_spam 99999
+"""
+SITES = {
+    "plain": {},
+    "fields": {"config": SITE_FIELDS + RELAY_FIELDS},
+    "learning": {"config": LEARNING, "bayes": True},
+    "wrapping": {"config": "report_safe 1\n"},
+}
 BODIES = {
     "ham": (),
     "spam": (phrase("SB_SEVEN"),),
@@ -22,13 +34,11 @@ BODIES = {
 }
 
 
-@pytest.fixture(scope="module", params=["plain", "site", "wrapping"])
+@pytest.fixture(scope="module", params=SITES)
 def tagging(request):
-    """Chains that never refuse, with a plain site, one with fields of its own, and one whose
-    spamd wraps spam into a report (SpamAssassin's default)."""
-    config = {"plain": "", "site": SITE_FIELDS + RELAY_FIELDS, "wrapping": "report_safe 1\n"}
-    with Chain(policy="tag = 5.0\nquarantine = off\nreject = off",
-               spamd={"config": config[request.param]}) as chain:
+    """Chains that never refuse: a plain site, one with fields of its own, one that learns, and one
+    whose spamd wraps spam into a report (SpamAssassin's default)."""
+    with Chain(policy=thresholds(reject="off"), spamd=SITES[request.param]) as chain:
         yield chain
         chain.daemon.stop_cleanly()
 
@@ -91,9 +101,9 @@ def test_fields_stand_above_the_message_and_below_nothing_forged(tagging):
 
 def test_own_threshold_shows(own_chain):
     """Only required= and the word differ where our threshold is not spamd's."""
-    chain = own_chain(policy="tag = 9.0\nquarantine = off\nreject = off")
+    chain = own_chain(policy=thresholds("9.0", "off"))
     delivery = chain.deliver(mail(phrase("SB_SEVEN")))
-    assert tests_of(delivery)[:3] == ("No", 7.0, 9.0)
+    assert status_of(delivery)[:3] == ("No", 7.0, 9.0)
     assert not delivery.all("X-Spam-Flag")
     expected = own_block(chain, delivery)[b"X-Spam-Status"]
     expected = expected.replace(b" Yes,", b" No,").replace(b"required=5.0", b"required=9.0")
@@ -125,7 +135,7 @@ def test_forged_fields_are_gone(chain, body):
     for name in ("X-Spam-Status", "X-Spam-Level", "X-Spam-Checker-Version"):
         assert len(delivery.all(name)) == 1
     assert delivery.all("X-Spam-Flag") == (["YES"] if body else [])
-    assert tests_of(delivery)[0] == ("Yes" if body else "No")
+    assert status_of(delivery)[0] == ("Yes" if body else "No")
 
 
 def test_many_forged_copies(chain):
@@ -144,16 +154,3 @@ def test_similar_names_stay(chain):
     delivery = chain.deliver(mail(headers=lines))
     for line in lines:
         assert delivery.one(line.partition(b":")[0].decode()) == "mine"
-
-
-def test_subject_tag(own_chain):
-    """Set once, whatever the message brings (traps 15, 16)."""
-    chain = own_chain(policy='tag = 5.0\nquarantine = off\nreject = off\nsubject_tag = "[SPAM]"')
-    spam = phrase("SB_SEVEN")
-    assert chain.deliver(mail(spam)).one("Subject") == "[SPAM] Lunch on Tuesday"
-    assert chain.deliver(mail(spam, subject="[SPAM] again")).one("Subject") == "[SPAM] again"
-    assert chain.deliver(mail()).one("Subject") == "Lunch on Tuesday"
-    encoded = "=?utf-8?Q?R=C3=A9union?="
-    assert chain.deliver(mail(spam, subject=encoded)).one("Subject") == f"[SPAM] {encoded}"
-    bare = mail(spam).replace(b"Subject: Lunch on Tuesday\r\n", b"")
-    assert chain.deliver(bare).one("Subject") == "[SPAM]"

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from support.spamassassin import GTUBE, phrase
-from system.chain import HELO, mail, queued_as, tests_of
+from system.chain import HELO, mail, queued_as, status_of, thresholds
 
 
 def test_gtube_is_refused(chain):
@@ -30,7 +30,7 @@ def test_refusal_names_score_and_reference(chain):
 
 def test_spam_below_reject_is_tagged(chain):
     delivery = chain.deliver(mail(phrase("SB_SEVEN")))
-    word, score, required, tests = tests_of(delivery)
+    word, score, required, tests = status_of(delivery)
     assert (word, score, required) == ("Yes", 7.0, 5.0)
     assert "SB_SEVEN" in tests
     assert delivery.one("X-Spam-Flag") == "YES"
@@ -45,7 +45,7 @@ def test_spam_below_reject_is_tagged(chain):
 
 def test_ham_is_passed(chain):
     delivery = chain.deliver(mail())
-    word, score, required, _ = tests_of(delivery)
+    word, score, required, _ = status_of(delivery)
     assert (word, required) == ("No", 5.0)
     assert score < 5.0
     assert not delivery.all("X-Spam-Flag")
@@ -54,29 +54,28 @@ def test_ham_is_passed(chain):
 
 def test_a_negative_score_passes(chain):
     delivery = chain.deliver(mail(phrase("SB_MINUS_FOUR")))
-    assert tests_of(delivery)[1] == -4.0
+    assert status_of(delivery)[1] == -4.0
     assert delivery.one("X-Spam-Level") == ""
 
 
 def test_tenths_count(own_chain):
     """9.9 is below 10 and above 9.8 (trap 26)."""
-    chain = own_chain(policy="tag = 9.8\nquarantine = off\nreject = 10.0")
+    chain = own_chain(policy=thresholds("9.8", "10.0"))
     delivery = chain.deliver(mail(phrase("SB_NINE_NINE")))
-    assert tests_of(delivery)[:3] == ("Yes", 9.9, 9.8)
+    assert status_of(delivery)[:3] == ("Yes", 9.9, 9.8)
     reply = chain.send(mail(phrase("SB_NINE_NINE"), phrase("SB_THREE")))
     assert reply.code == 550
 
 
 def test_reject_off_never_refuses(own_chain):
-    chain = own_chain(policy="tag = 5.0\nquarantine = off\nreject = off")
-    assert tests_of(chain.deliver(mail(GTUBE)))[0] == "Yes"
+    chain = own_chain(policy=thresholds(reject="off"))
+    assert status_of(chain.deliver(mail(GTUBE)))[0] == "Yes"
 
 
 def test_percent_in_the_reject_text(own_chain):
     """Postfix drops single percent signs of a milter's reply (trap 36)."""
     text = "100% spam, %d and %s, score %{score}"
-    chain = own_chain(policy="tag = 5.0\nquarantine = off\nreject = 15.0\n"
-                             f'reject_text = "{text}"')
+    chain = own_chain(policy=thresholds(more=f'reject_text = "{text}"'))
     reply = chain.send(mail(phrase("SB_TWENTY")))
     assert reply.code == 550
     assert re.fullmatch(r"5\.7\.1 100% spam, %d and %s, score 2[0-9.]+", reply.text)
@@ -88,7 +87,7 @@ def test_several_recipients_get_the_same(chain, body):
                   enumerate(("com", "org", "net", "com", "com"))]
     delivery = chain.deliver(mail(*body), recipients=recipients)
     assert sorted(delivery.recipients) == sorted(recipients)
-    assert tests_of(delivery)[0] == ("Yes" if body else "No")
+    assert status_of(delivery)[0] == ("Yes" if body else "No")
     assert chain.log_of(delivery)["to"].startswith("5")
 
 
@@ -108,7 +107,7 @@ def test_several_messages_in_one_session(chain):
             replies.append(client.transaction(mail(*body), "alice@example.org",
                                               ["bob@example.com"]))
     assert [reply.code for reply in replies] == [code for _, code in kinds]
-    words = [tests_of(chain.arrived(reply))[0] for reply in replies if reply.code == 250]
+    words = [status_of(chain.arrived(reply))[0] for reply in replies if reply.code == 250]
     assert words == ["No", "Yes", "No"]
 
 
@@ -137,8 +136,10 @@ def shapes():
 @pytest.mark.parametrize("name,message", shapes(), ids=[name for name, _ in shapes()])
 def test_every_shape_is_scored_and_unchanged(chain, name, message):
     delivery = chain.deliver(message, arguments="BODY=8BITMIME")
-    assert tests_of(delivery)[0] == "No"
+    assert status_of(delivery)[0] == "No"
     expected = message if message.endswith(b"\r\n") or not message else message + b"\r\n"
+    # Postfix itself makes a space of a stray CR (cleanup_replace_stray_cr_lf).
+    expected = re.sub(rb"\r(?!\n)", b" ", expected)
     header, _, body = expected.partition(b"\r\n\r\n")
     if name in ("no-header", "nothing"):
         assert delivery.body == expected.removeprefix(b"\r\n")
@@ -153,7 +154,7 @@ def test_every_shape_is_scored_and_unchanged(chain, name, message):
 
 def test_a_real_corpus_passes_unchanged(own_chain, corpus):
     """Each message comes back with one verdict of its own and the body that was sent."""
-    chain = own_chain(policy="tag = 5.0\nquarantine = off\nreject = off", deadline="30s",
+    chain = own_chain(policy=thresholds(reject="off"), deadline="30s",
                       postfix={"settings": {"message_size_limit": "0"}})
     for name, message in corpus:
         reply = chain.send(message, arguments="BODY=8BITMIME", timeout=120)
