@@ -123,6 +123,22 @@ static bool put_word(struct buf *out, const char *text, size_t max)
 	return encode_header(out, text, length < max ? length : max);
 }
 
+/* "no autolearn_force=no", as SpamAssassin itself fills in _AUTOLEARN_, or one word. */
+static void put_autolearn(struct buf *out, const char *autolearn)
+{
+	static const char force[] = "autolearn_force=";
+	const char *second;
+
+	if (autolearn == NULL || autolearn[0] == '\0')
+		autolearn = "unavailable";
+	second = strstr(autolearn, force);
+	put_word(out, autolearn, AUTOLEARN_MAX);
+	if (second != NULL && second > autolearn && second[-1] == ' ') {
+		buf_printf(out, " %s", force);
+		put_word(out, second + strlen(force), AUTOLEARN_MAX);
+	}
+}
+
 /* The second word of "SpamAssassin 4.0.1 (2024-03-25) on host". */
 static bool put_version_number(struct buf *out, const char *version)
 {
@@ -151,7 +167,6 @@ static const char *score_text(int32_t score, int32_t required, char *text)
 	return text;
 }
 
-/* "no autolearn_force=no" is what SpamAssassin itself puts in for _AUTOLEARN_. */
 static bool put_status(struct buf *out, const struct verdict *verdict,
 	const struct xspam_facts *facts)
 {
@@ -163,11 +178,8 @@ static bool put_status(struct buf *out, const struct verdict *verdict,
 		score_text(verdict->score, required, score), score_format(required, 1, threshold));
 	put_tests(out, verdict);
 	buf_puts(out, " autolearn=");
-	if (verdict->autolearn != NULL && verdict->autolearn[0] != '\0')
-		put_word(out, verdict->autolearn, AUTOLEARN_MAX);
-	else
-		buf_puts(out, "unavailable");
-	buf_puts(out, " autolearn_force=no version=");
+	put_autolearn(out, verdict->autolearn);
+	buf_puts(out, " version=");
 	return put_version_number(out, verdict->version);
 }
 

@@ -201,11 +201,13 @@ sub compare_status {
 	$status->{score} = $score;
 	$status->{conf}->{required_score} = $required;
 	$status->{test_names_hit} = [@names];
+	my ($force) = $autolearn =~ s/ (.+)// ? $1 : undef;
 	$status->{auto_learn_status} = $autolearn;
-	$status->{auto_learn_force_status} = 'no';
+	$status->{auto_learn_force_status} = $force;
 	my $theirs = $status->_get_added_headers($spam ? 'headers_spam' : 'headers_ham');
 	my ($version) = $theirs =~ /^X-Spam-Checker-Version: (.*)$/m;
-	my $ours = $status_of->($spam, $score, $required, join(',', @names), $autolearn, $version);
+	my $ours = $status_of->($spam, $score, $required, join(',', @names),
+		defined $force ? "$autolearn autolearn_force=$force" : $autolearn, $version);
 	is($ours, $theirs, "status of $score with " . @names . " tests");
 	$status->finish();
 }
@@ -214,11 +216,11 @@ for my $count (0 .. 60) {
 		my @names = map { join('', map { ('A' .. 'Z', 0 .. 9, '_')[rand 37] } 1 .. 3 + rand 25) }
 			1 .. $count;
 		my $score = sprintf('%.1f', rand(40) - 10);
-		compare_status($score >= 5 ? 1 : 0, $score, 5, (qw(no ham spam disabled))[rand 4], @names);
+		compare_status($score >= 5 ? 1 : 0, $score, 5, ('no no', 'ham no', 'spam yes', 'disabled')[rand 4], @names);
 	}
 }
 for my $length (1 .. 120) {
-	compare_status(1, 7.5, 5, 'no', 'A' x $length, 'B' x (($length * 7) % 90 + 1));
+	compare_status(1, 7.5, 5, 'no no', 'A' x $length, 'B' x (($length * 7) % 90 + 1));
 }
 compare_status(0, $_, 5, 'no', 'A') for (0, 0.9, 1, 1.9, -0.1, -12, 4.9, 4.96, 4.94);
 compare_status(1, $_, 5, 'spam', 'A', 'B') for (5, 5.04, 49.9, 50, 51, 1001.3, 999.9);

@@ -301,7 +301,7 @@ static void headers_reply(void **state)
 	assert_string_equal(verdict.tests[0].name, "GTUBE");
 	assert_string_equal(verdict.tests[1].name, "RCVD_ILLEGAL_IP");
 	assert_string_equal(verdict.tests[2].name, "THIRD");
-	assert_string_equal(verdict.autolearn, "no");
+	assert_string_equal(verdict.autolearn, "no autolearn_force=no");
 	assert_string_equal(verdict.version, "SpamAssassin 4.0.1 (2024-03-25) on HOST");
 	assert_int_equal(verdict.extra.count, 1);
 	assert_string_equal(headers_name(&verdict.extra, 0), "X-Spam-Report");

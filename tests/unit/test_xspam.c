@@ -31,7 +31,7 @@ static void build(const struct row *row, struct header_list *list)
 	verdict.status = VERDICT_SCORED;
 	verdict.score = row->score;
 	verdict.required = 5000;
-	verdict.autolearn = strdup("no");
+	verdict.autolearn = strdup("no autolearn_force=no");
 	verdict.version = strdup("SpamAssassin 4.0.1 (2024-03-25) on host");
 	for (const char *name = row->tests; *name != '\0'; name += strcspn(name, ",") + 1) {
 		assert_true(verdict_add_test(&verdict, name, strcspn(name, ","), false, 0));
@@ -108,7 +108,7 @@ static void scored_tests(void **state)
 	assert_string_equal(value_of(&list, "X-Spam-Checker-Version"), " rspamd on mx");
 	assert_string_equal(value_of(&list, "X-Spam-Status"),
 		" No, score=0.0 required=5.0 tests=A=15,B__X:_y=-1.25\n"
-		"\tautolearn=unavailable autolearn_force=no version=unknown");
+		"\tautolearn=unavailable version=unknown");
 	assert_string_equal(value_of(&list, "X-Spam-Partial"), " yes, scanned=524288 size=9437184");
 	assert_string_equal(value_of(&list, "X-Spam-Report"), " r");
 	headers_free(&list);
