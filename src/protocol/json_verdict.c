@@ -213,11 +213,10 @@ int json_verdict_parse(const char *bytes, size_t length, const struct json_rules
 	struct verdict *ret)
 {
 	AUTO(json_release) json_t *root = NULL;
-	struct err err = ERR_INIT;
 
-	root = json_reply_load(bytes, length, false, &err);
+	root = json_reply_load(bytes, length, false, ret);
 	if (root == NULL)
-		return json_reply_bad(ret, err.text);
+		return -1;
 	if (is_set(rules->ok) && !json_is_true(resolve(root, rules->ok)))
 		return service_failed(root, rules, ret);
 	if (take_scores(root, rules, ret) != 0 || take_tests(root, rules, ret) != 0 ||

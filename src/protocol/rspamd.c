@@ -373,11 +373,10 @@ int rspamd_reply_parse(const char *bytes, size_t length, struct verdict *ret,
 {
 	AUTO(json_release) json_t *root = NULL;
 	struct parse parse = { .verdict = ret, .answer = ret_answer };
-	struct err err = ERR_INIT;
 
-	root = json_reply_load(bytes, length, true, &err);
+	root = json_reply_load(bytes, length, true, ret);
 	if (root == NULL)
-		return fail(ret, STEP_BAD, err.text);
+		return -1;
 	if (!json_is_object(root))
 		return fail(ret, STEP_BAD, "the reply is no object");
 	parse.root = root;
