@@ -88,12 +88,9 @@ static bool has_mended_key(json_t *value)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(value, i, item)
-		if (has_mended_key(item))
-			return true;
-	json_object_foreach(value, key, item)
-		if (strstr(key, "\xef\xbf\xbd") != NULL || has_mended_key(item))
-			return true;
+	json_array_foreach(value, i, item) if (has_mended_key(item)) return true;
+	json_object_foreach(value, key,
+		item) if (strstr(key, "\xef\xbf\xbd") != NULL || has_mended_key(item)) return true;
 	return false;
 }
 

@@ -178,7 +178,7 @@ static bool take_status(const struct field *field, struct verdict *ret)
 			good = take_tests(word, ret);
 		} else if (cursor_literal(&word, "autolearn=")) {
 			good = take_text(&ret->autolearn, word, WORD_MAX);
-		} else if (cursor_literal(&word, FORCE + 1)) {
+		} else if (cursor_literal(&word, &FORCE[1])) {
 			good = take_force(word, ret);
 		} else if (cursor_literal(&word, "version=")) {
 			good = take_version(word, ret);

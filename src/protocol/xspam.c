@@ -167,8 +167,8 @@ static const char *score_text(int32_t score, int32_t required, char *text)
 	return text;
 }
 
-static bool put_status(struct buf *out, const struct verdict *verdict,
-	const struct xspam_facts *facts)
+static bool put_status(
+	struct buf *out, const struct verdict *verdict, const struct xspam_facts *facts)
 {
 	char score[SCORE_TEXT_SIZE], threshold[SCORE_TEXT_SIZE];
 	int32_t required = facts->required_off ? verdict->required : facts->required;
@@ -194,8 +194,8 @@ static bool add_folded(struct header_list *list, const char *name, const char *t
 	return !value.failed && headers_add(list, name, buf_text(&value));
 }
 
-static bool add_status(struct header_list *list, const struct verdict *verdict,
-	const struct xspam_facts *facts)
+static bool add_status(
+	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts)
 {
 	AUTO(buf_free) struct buf text = { 0 };
 
@@ -204,8 +204,8 @@ static bool add_status(struct header_list *list, const struct verdict *verdict,
 	       add_folded(list, "X-Spam-Status", buf_text(&text));
 }
 
-static bool add_version(struct header_list *list, const struct verdict *verdict,
-	const struct xspam_facts *facts)
+static bool add_version(
+	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts)
 {
 	AUTO(buf_free) struct buf text = { 0 };
 	size_t length = verdict->version == NULL ? 0 : strlen(verdict->version);
@@ -248,8 +248,8 @@ static bool add_partial(struct header_list *list, const struct xspam_facts *fact
 	return !text.failed && add_folded(list, "X-Spam-Partial", buf_text(&text));
 }
 
-static bool add_unscanned(struct header_list *list, const struct verdict *verdict,
-	const struct xspam_facts *facts)
+static bool add_unscanned(
+	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts)
 {
 	AUTO(buf_free) struct buf text = { 0 };
 	const char *reason = facts->reason;
@@ -271,8 +271,8 @@ static bool add_extra(struct header_list *list, const struct verdict *verdict)
 	return true;
 }
 
-bool xspam_build(struct header_list *list, const struct verdict *verdict,
-	const struct xspam_facts *facts)
+bool xspam_build(
+	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts)
 {
 	if (verdict->status == VERDICT_NONE && facts->reason == NULL)
 		return true;

@@ -64,8 +64,8 @@ char *__wrap_strndup(const char *text, size_t size)
 	return refuse() ? NULL : __real_strndup(text, size);
 }
 
-#define FIELDS                                                                                     \
-	"X-Spam-Checker-Version: SpamAssassin 4.0.1\r\nX-Spam-Status: Yes, tests=A,B,C"           \
+#define FIELDS                                                                          \
+	"X-Spam-Checker-Version: SpamAssassin 4.0.1\r\nX-Spam-Status: Yes, tests=A,B,C" \
 	" autolearn=no autolearn_force=no version=4.0.1\r\nX-Spam-Report: a\r\n\tb\r\n\r\n"
 
 static bool spamd(void)
@@ -124,8 +124,9 @@ static bool json(void)
 static bool fields(void)
 {
 	struct verdict_test tests[] = { { .name = (char[]){ "A" } }, { .name = (char[]){ "B" } } };
-	struct verdict verdict = { .status = VERDICT_SCORED, .tests = tests, .test_count = 2,
-		.truncated = true };
+	struct verdict verdict = {
+		.status = VERDICT_SCORED, .tests = tests, .test_count = 2, .truncated = true
+	};
 	struct xspam_facts facts = { .spam = true, .host = "mx" };
 	struct header_list list;
 	bool good;
@@ -151,8 +152,9 @@ static bool requests(void)
 {
 	struct client client = { .helo = (char[]){ "h" }, .address = (char[]){ "::1" } };
 	struct envelope envelope = { .sender = (char[]){ "a@b" }, .has_sender = true };
-	const struct json_request request = { .message_member = "m", .client = &client,
-		.envelope = &envelope };
+	const struct json_request request = {
+		.message_member = "m", .client = &client, .envelope = &envelope
+	};
 	struct header_list list;
 	struct buf out;
 	bool good;
