@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
 #include "mail/verdict.h"
 
 /* json_decref as a cleanup. */
@@ -24,10 +23,11 @@ static inline void json_release(json_t **json)
 /*
  * Parse a whole reply. Refused: more than LIMIT_HTTP_REPLY bytes, deeper than LIMIT_JSON_DEPTH,
  * duplicate keys, NUL bytes, \u0000, nan, numbers out of range, text behind the value, invalid
- * UTF-8 (unless `mend_utf8`: then each invalid byte of a value counts as U+FFFD). NULL with err set; the
- * caller releases the value.
+ * UTF-8 (unless `mend_utf8`: then each invalid byte of a value counts as U+FFFD). NULL with
+ * ret->status (VERDICT_MALFORMED, or VERDICT_ERROR: out of memory) and ret->err set; the caller
+ * releases the value.
  */
-json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct err *err);
+json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct verdict *ret);
 
 /*
  * A JSON number as thousandths, rounded; with `text_allowed` also a string that score_parse()
@@ -41,7 +41,7 @@ bool json_score(const json_t *value, bool text_allowed, int32_t *ret_milli);
  */
 char *json_plain_text(const json_t *string, size_t max_bytes);
 
-/* Note that a reply is no verdict (or that memory ran out, when `err` says nothing). Returns -1. */
+/* Note that a reply is no verdict: VERDICT_MALFORMED, with the reason. Returns -1. */
 int json_reply_bad(struct verdict *ret, const char *what);
 
 #endif

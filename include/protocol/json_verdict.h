@@ -39,8 +39,8 @@ int json_pointer_check(const char *pointer, struct err *err);
  * (its numbers, or its members' "score", are the scores), or a string with commas; no tests at all
  * or null is no failure. 0, or -1 with VERDICT_MALFORMED (VERDICT_ERROR: out of memory) and err.
  */
-int json_verdict_parse(const char *bytes, size_t length, const struct json_rules *rules,
-	struct verdict *ret);
+int json_verdict_parse(
+	const char *bytes, size_t length, const struct json_rules *rules, struct verdict *ret);
 
 /* How to make a request object. Borrowed. */
 struct json_request {
@@ -56,7 +56,7 @@ struct json_request {
  * helo, server_name, tls_version, tls_cipher, sender, recipients (an array), queue_id and login,
  * each only when known; a configured member of the same name wins. False: memory, or `out` failed.
  */
-bool json_request_build(struct buf *out, const struct json_request *request, const char *message,
-	size_t length);
+bool json_request_build(
+	struct buf *out, const struct json_request *request, const char *message, size_t length);
 
 #endif

@@ -40,8 +40,8 @@
  *
  * `now` is the time of receipt (our own clock, not the mail server's macro). False: `out` failed.
  */
-bool received_build(struct buf *out, const struct client *client, const struct envelope *envelope,
-	time_t now);
+bool received_build(
+	struct buf *out, const struct client *client, const struct envelope *envelope, time_t now);
 
 /*
  * Append "X-Envelope-From: <sender>" with CRLF. It must precede the Received field, or

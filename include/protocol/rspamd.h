@@ -19,22 +19,22 @@
 
 enum rspamd_action {
 	RSPAMD_NO_ACTION,
-	RSPAMD_GREYLIST,        /* rspamd's own milter accepts */
+	RSPAMD_GREYLIST, /* rspamd's own milter accepts */
 	RSPAMD_ADD_HEADER,
 	RSPAMD_REWRITE_SUBJECT,
-	RSPAMD_SOFT_REJECT,     /* 4xx with smtp_message */
+	RSPAMD_SOFT_REJECT, /* 4xx with smtp_message */
 	RSPAMD_REJECT,
 	RSPAMD_DISCARD,
 	RSPAMD_QUARANTINE,
 	RSPAMD_ACCEPT,
-	RSPAMD_OTHER,           /* an administrator's own name: only the score counts */
+	RSPAMD_OTHER, /* an administrator's own name: only the score counts */
 };
 
 /* A field to add; position: RSPAMD_APPEND, or the index that smfi_insheader takes. */
 #define RSPAMD_APPEND (-1)
 struct rspamd_addition {
 	char *name;
-	char *value;  /* as field_value_put() makes it */
+	char *value; /* as field_value_put() makes it */
 	int position;
 };
 
@@ -47,7 +47,7 @@ struct rspamd_removal {
 /* What rspamd wants done besides its verdict. All owned. */
 struct rspamd_answer {
 	enum rspamd_action action;
-	char *action_name;       /* as said, printable ASCII */
+	char *action_name; /* as said, printable ASCII */
 	bool is_skipped;
 	bool saw_message;        /* there is a message-id: rspamd has read a message, not nothing */
 	char *smtp_message;      /* printable ASCII, at most LIMIT_REPLY_TEXT; NULL */
@@ -75,11 +75,12 @@ void rspamd_answer_free(struct rspamd_answer *answer);
  * part of another type than rspamd sends, an address that is none, anything json_reply_load()
  * refuses.
  *
- * Invalid UTF-8 in values (not in names) is mended and not refused: rspamd 3.4 copies bytes of the message
- * into milter.add_headers as they are, so that refusing would let a sender choose to be unscored.
+ * Invalid UTF-8 in values (not in names) is mended and not refused: rspamd 3.4 copies bytes of the
+ * message into milter.add_headers as they are, so that refusing would let a sender choose to be
+ * unscored.
  */
-int rspamd_reply_parse(const char *bytes, size_t length, struct verdict *ret,
-	struct rspamd_answer *ret_answer);
+int rspamd_reply_parse(
+	const char *bytes, size_t length, struct verdict *ret, struct rspamd_answer *ret_answer);
 
 /* The word of the protocol for an action: "no action", "soft reject". */
 const char *rspamd_action_name(enum rspamd_action action);
@@ -90,7 +91,7 @@ const char *rspamd_action_name(enum rspamd_action action);
  * TLS-Cipher. Values have no leading blank, no control byte and no way to end their line; an
  * address that could be read as two is left out, as are recipients beyond 1,000. False: memory.
  */
-bool rspamd_request_headers(struct header_list *list, const struct client *client,
-	const struct envelope *envelope);
+bool rspamd_request_headers(
+	struct header_list *list, const struct client *client, const struct envelope *envelope);
 
 #endif

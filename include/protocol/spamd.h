@@ -55,18 +55,18 @@ struct spamd_reply {
 		SPAMD_PHASE_FIELDS,
 		SPAMD_PHASE_BODY,
 	} phase;
-	size_t line;          /* offset of the first line that is not parsed yet */
-	size_t scanned;       /* there is no LF between `line` and here */
-	unsigned lines;       /* lines parsed so far */
+	size_t line;    /* offset of the first line that is not parsed yet */
+	size_t scanned; /* there is no LF between `line` and here */
+	unsigned lines; /* lines parsed so far */
 	bool has_spam;
 	bool has_length;
 	bool spam;
 	int32_t score;
 	int32_t required;
 	size_t body_length;
-	int code;             /* public: spamd's code (sysexits), -1 before the status line */
-	bool did_set;         /* public: LEARN_*: something was learnt (not known before) */
-	bool did_remove;      /* public: FORGET: something was forgotten */
+	int code;        /* public: spamd's code (sysexits), -1 before the status line */
+	bool did_set;    /* public: LEARN_*: something was learnt (not known before) */
+	bool did_remove; /* public: FORGET: something was forgotten */
 };
 
 void spamd_reply_init(struct spamd_reply *reply, enum spamd_verb verb);

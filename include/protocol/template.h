@@ -15,15 +15,15 @@
 
 /* What the fields stand for. Texts are borrowed, untrusted, NULL when unknown (shown as "-"). */
 struct template_facts {
-	int32_t score;         /* thousandths */
-	int32_t required;      /* thousandths */
+	int32_t score;    /* thousandths */
+	int32_t required; /* thousandths */
 	bool has_score;
 	bool has_required;
-	const char *id;        /* of the quarantine item or the reference in the log */
+	const char *id; /* of the quarantine item or the reference in the log */
 	const char *queue_id;
-	const char *sender;    /* "": the null sender, shown as <> */
+	const char *sender; /* "": the null sender, shown as <> */
 	const char *recipient;
-	const char *tests;     /* names joined by commas */
+	const char *tests; /* names joined by commas */
 };
 
 /*

@@ -28,12 +28,12 @@
 
 /* What the policy decided, as far as it is seen in the fields. */
 struct xspam_facts {
-	bool spam;             /* Yes and Flag */
-	int32_t required;      /* the threshold that counts here, thousandths */
-	bool required_off;     /* no threshold here: No, with the scorer's own required value */
-	const char *host;      /* for Checker-Version when the engine did not say; borrowed */
-	const char *engine;    /* the same, "rspamd": borrowed; NULL: unknown */
-	const char *reason;    /* of a missing verdict, when not the status's name; NULL */
+	bool spam;              /* Yes and Flag */
+	int32_t required;       /* the threshold that counts here, thousandths */
+	bool required_off;      /* no threshold here: No, with the scorer's own required value */
+	const char *host;       /* for Checker-Version when the engine did not say; borrowed */
+	const char *engine;     /* the same, "rspamd": borrowed; NULL: unknown */
+	const char *reason;     /* of a missing verdict, when not the status's name; NULL */
 	uint64_t scanned_bytes; /* for X-Spam-Partial; 0: not known */
 	uint64_t message_bytes;
 };
@@ -48,8 +48,8 @@ struct xspam_facts {
  * NAME=1.5. A score below the threshold is never shown as having reached it (4.96 of 5.0 is 4.9,
  * as SpamAssassin does it). Nothing is added for VERDICT_NONE. False: out of memory.
  */
-bool xspam_build(struct header_list *list, const struct verdict *verdict,
-	const struct xspam_facts *facts);
+bool xspam_build(
+	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts);
 
 /*
  * Can every field be handed to libmilter as it is? The invariant that tests and fuzzers check:

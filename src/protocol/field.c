@@ -54,7 +54,8 @@ static bool put_line(struct buf *out, struct cursor line, size_t line_left, size
 			return false;
 		for (; length > 0; length--, line.at++)
 			buf_putc(out, *line.at == '\t' || (*line.at >= 0x20 && *line.at < 0x7f)
-				? *line.at : '?');
+					      ? *line.at
+					      : '?');
 		cursor_blanks(&line);
 		if (cursor_at_end(&line))
 			return !out->failed;
@@ -68,8 +69,9 @@ static bool put_line(struct buf *out, struct cursor line, size_t line_left, size
 /* Cut at `length`, and a fold with nothing behind it too; the leading blank stays. */
 static void cut_back(struct buf *out, size_t length, size_t begin)
 {
-	while (length > begin + 1 && (out->data[length - 1] == '\n' || out->data[length - 1] == '\t' ||
-					     out->data[length - 1] == ' '))
+	while (length > begin + 1 &&
+		(out->data[length - 1] == '\n' || out->data[length - 1] == '\t' ||
+			out->data[length - 1] == ' '))
 		length--;
 	out->length = length;
 	out->data[length] = '\0';
@@ -77,7 +79,8 @@ static void cut_back(struct buf *out, size_t length, size_t begin)
 
 bool field_value_put(struct buf *out, size_t name_length, const char *text, size_t length)
 {
-	size_t begin = out->length, total = begin + LIMIT_ADDED_HEADER - name_length - 1, before, room;
+	size_t begin = out->length, total = begin + LIMIT_ADDED_HEADER - name_length - 1, before,
+	       room;
 	struct cursor rest = cursor_over(text, length), line, shown;
 	bool first = true;
 

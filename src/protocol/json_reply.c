@@ -2,6 +2,7 @@
 /* Reading JSON that a scorer sent. */
 #include "protocol/json_reply.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -31,13 +32,52 @@ static bool depth_is_good(const char *bytes, size_t length)
 	return true;
 }
 
-static json_t *load(const char *bytes, size_t length, struct err *err)
+/*
+ * jansson 2.14 reads beyond a token whose buffer could not grow when the next allocation succeeds
+ * again (load.c, lex_scan_string). So while one reply is parsed, the first failure is the last:
+ * no allocation of this thread succeeds after it.
+ */
+static _Thread_local bool guarded, exhausted;
+
+static void *guarded_malloc(size_t size)
+{
+	void *memory = guarded && exhausted ? NULL : malloc(size);
+
+	if (memory == NULL)
+		exhausted = true;
+	return memory;
+}
+
+/* Before main: jansson's allocator is global and must not change while threads use it. */
+__attribute__((constructor)) static void guard_jansson(void)
+{
+	json_set_alloc_funcs(guarded_malloc, free);
+}
+
+static json_t *no_memory(struct verdict *ret)
+{
+	ret->status = VERDICT_ERROR;
+	err_set(&ret->err, "out of memory for the scorer's reply");
+	return NULL;
+}
+
+static json_t *load(const char *bytes, size_t length, struct verdict *ret)
 {
 	json_error_t error;
-	json_t *json = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &error);
+	json_t *json;
 
-	if (json == NULL)
-		err_set(err, "no proper JSON: %s (byte %d)", error.text, error.position);
+	guarded = true;
+	exhausted = false;
+	json = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &error);
+	guarded = false;
+	if (exhausted) {
+		json_decref(json);
+		return no_memory(ret);
+	}
+	if (json == NULL) {
+		ret->status = VERDICT_MALFORMED;
+		err_set(&ret->err, "no proper JSON: %s (byte %d)", error.text, error.position);
+	}
 	return json;
 }
 
@@ -48,44 +88,45 @@ static bool has_mended_key(json_t *value)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(value, i, item)
-		if (has_mended_key(item))
-			return true;
-	json_object_foreach(value, key, item)
-		if (strstr(key, "\xef\xbf\xbd") != NULL || has_mended_key(item))
-			return true;
+	json_array_foreach(value, i, item) if (has_mended_key(item)) return true;
+	json_object_foreach(value, key,
+		item) if (strstr(key, "\xef\xbf\xbd") != NULL || has_mended_key(item)) return true;
 	return false;
 }
 
-static json_t *load_mended(const char *bytes, size_t length, struct err *err)
+static json_t *load_mended(const char *bytes, size_t length, struct verdict *ret)
 {
 	AUTO(buf_free) struct buf mended = { 0 };
 	json_t *json;
 
 	buf_init(&mended, LIMIT_HTTP_REPLY * 3);
-	if (!encode_utf8(&mended, bytes, length)) {
-		err_set(err, "out of memory");
-		return NULL;
-	}
-	json = load(mended.data, mended.length, err);
+	if (!encode_utf8(&mended, bytes, length))
+		return no_memory(ret);
+	json = load(mended.data, mended.length, ret);
 	if (json != NULL && has_mended_key(json)) {
 		json_release(&json);
-		err_set(err, "no proper JSON: invalid UTF-8 in a name");
+		json_reply_bad(ret, "no proper JSON: invalid UTF-8 in a name");
 	}
 	return json;
 }
 
-json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct err *err)
+json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct verdict *ret)
 {
-	if (length > LIMIT_HTTP_REPLY) {
-		err_set(err, "more than %d bytes", LIMIT_HTTP_REPLY);
+	const char *bad = NULL;
+
+	if (length == 0)
+		bad = "the reply is empty";
+	else if (length > LIMIT_HTTP_REPLY)
+		bad = "the reply is too long";
+	else if (memchr(bytes, 0, length) != NULL)
+		bad = "no proper JSON: NUL byte";
+	else if (!depth_is_good(bytes, length))
+		bad = "no proper JSON: nested too deeply";
+	if (bad != NULL) {
+		json_reply_bad(ret, bad);
 		return NULL;
 	}
-	if (length == 0 || memchr(bytes, 0, length) != NULL || !depth_is_good(bytes, length)) {
-		err_set(err, length == 0 ? "empty" : "no proper JSON: NUL byte or nested too deeply");
-		return NULL;
-	}
-	return mend_utf8 ? load_mended(bytes, length, err) : load(bytes, length, err);
+	return mend_utf8 ? load_mended(bytes, length, ret) : load(bytes, length, ret);
 }
 
 bool json_score(const json_t *value, bool text_allowed, int32_t *ret_milli)

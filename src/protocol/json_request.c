@@ -71,8 +71,8 @@ static bool set_client(json_t *object, const struct client *client)
 static bool set_envelope(json_t *object, const struct envelope *envelope)
 {
 	return (!envelope->has_sender || set_text(object, "sender", envelope->sender)) &&
-	       json_object_set_new_nocheck(object, "recipients",
-		       recipients_value(&envelope->recipients)) == 0 &&
+	       json_object_set_new_nocheck(
+		       object, "recipients", recipients_value(&envelope->recipients)) == 0 &&
 	       set_text(object, "queue_id", envelope->queue_id) &&
 	       set_text(object, "login", envelope->auth_login);
 }
@@ -100,12 +100,12 @@ static int put_chunk(const char *bytes, size_t length, void *out)
 	return buf_append(out, bytes, length) ? 0 : -1;
 }
 
-bool json_request_build(struct buf *out, const struct json_request *request, const char *message,
-	size_t length)
+bool json_request_build(
+	struct buf *out, const struct json_request *request, const char *message, size_t length)
 {
 	AUTO(json_release) json_t *object = json_object();
-	json_t *value = request->base64 ? base64_value(message, length)
-					: text_value(message, length);
+	json_t *value =
+		request->base64 ? base64_value(message, length) : text_value(message, length);
 
 	/* The message comes last: nothing that is configured may take its place. */
 	if (object == NULL || value == NULL ||

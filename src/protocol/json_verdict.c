@@ -24,7 +24,8 @@ int json_pointer_check(const char *pointer, struct err *err)
 		return err_set(err, "a JSON pointer begins with \"/\" (as in \"/result/score\")");
 	for (const char *c = pointer; *c != '\0'; c++) {
 		if (*c == '~' && c[1] != '0' && c[1] != '1')
-			return err_set(err, "in a JSON pointer \"~\" is written \"~0\", \"/\" \"~1\"");
+			return err_set(
+				err, "in a JSON pointer \"~\" is written \"~0\", \"/\" \"~1\"");
 		key = *c == '/' ? 0 : key + 1;
 		if (key >= KEY_MAX)
 			return err_set(err, "a name in the JSON pointer is too long");
@@ -122,8 +123,8 @@ static bool add_list(struct verdict *ret, const char *text)
 }
 
 /* One element of an array: its name and, in an object, its score. False when it has no name. */
-static bool add_element(struct verdict *ret, const json_t *item, const char *name_key,
-	bool *ret_memory)
+static bool add_element(
+	struct verdict *ret, const json_t *item, const char *name_key, bool *ret_memory)
 {
 	const json_t *name = json_is_object(item) ? json_object_get(item, name_key) : item;
 
@@ -134,15 +135,14 @@ static bool add_element(struct verdict *ret, const json_t *item, const char *nam
 	return *ret_memory;
 }
 
-static bool add_array(struct verdict *ret, const json_t *array, const char *name_key,
-	bool *ret_memory)
+static bool add_array(
+	struct verdict *ret, const json_t *array, const char *name_key, bool *ret_memory)
 {
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(array, i, item)
-		if (!add_element(ret, item, name_key, ret_memory))
-			return false;
+	json_array_foreach(
+		array, i, item) if (!add_element(ret, item, name_key, ret_memory)) return false;
 	return true;
 }
 
@@ -151,8 +151,10 @@ static bool add_members(struct verdict *ret, json_t *object, bool *ret_memory)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(object, name, value) {
-		const json_t *score = json_is_object(value) ? json_object_get(value, "score") : value;
+	json_object_foreach(object, name, value)
+	{
+		const json_t *score =
+			json_is_object(value) ? json_object_get(value, "score") : value;
 
 		*ret_memory = add_test(ret, name, strlen(name), score);
 		if (!*ret_memory)
@@ -188,9 +190,9 @@ static int take_report(json_t *root, const struct json_rules *rules, struct verd
 	const json_t *report = resolve(root, rules->report);
 	static const char name[] = "X-Spam-Report";
 
-	if (!json_is_string(report) || field_add(&ret->extra, name, strlen(name),
-						   json_string_value(report),
-						   json_string_length(report)))
+	if (!json_is_string(report) ||
+		field_add(&ret->extra, name, strlen(name), json_string_value(report),
+			json_string_length(report)))
 		return 0;
 	ret->status = VERDICT_ERROR;
 	return err_set(&ret->err, "out of memory");
@@ -209,15 +211,14 @@ static int take_scores(json_t *root, const struct json_rules *rules, struct verd
 	return 0;
 }
 
-int json_verdict_parse(const char *bytes, size_t length, const struct json_rules *rules,
-	struct verdict *ret)
+int json_verdict_parse(
+	const char *bytes, size_t length, const struct json_rules *rules, struct verdict *ret)
 {
 	AUTO(json_release) json_t *root = NULL;
-	struct err err = ERR_INIT;
 
-	root = json_reply_load(bytes, length, false, &err);
+	root = json_reply_load(bytes, length, false, ret);
 	if (root == NULL)
-		return json_reply_bad(ret, err.text);
+		return -1;
 	if (is_set(rules->ok) && !json_is_true(resolve(root, rules->ok)))
 		return service_failed(root, rules, ret);
 	if (take_scores(root, rules, ret) != 0 || take_tests(root, rules, ret) != 0 ||

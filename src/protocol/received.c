@@ -9,7 +9,7 @@
 #include "base/limits.h"
 
 /* Longest sender shown, bytes (RFC 5321 4.5.3.1: 64 + 1 + 255), and longest queue id. */
-#define SENDER_MAX 320
+#define SENDER_MAX   320
 #define QUEUE_ID_MAX 64
 
 /* A field that becomes part of one line of SpamAssassin's patterns. */
@@ -39,7 +39,8 @@ static void defuse(char *text)
 /* Words of the Received grammar: alone they would be taken for the keyword. */
 static bool is_keyword(const char *text)
 {
-	static const char *const words[] = { "from", "by", "with", "via", "id", "for", "helo", "ehlo" };
+	static const char *const words[] = { "from", "by", "with", "via", "id", "for", "helo",
+		"ehlo" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasecmp(text, words[i]) == 0)
@@ -182,8 +183,8 @@ static void put_server(struct buf *out, const char *name)
 }
 
 /* Who sent it: everything before the date. */
-static void put_relay(struct buf *out, const struct client *client,
-	const struct envelope *envelope, const char *address)
+static void put_relay(struct buf *out, const struct client *client, const struct envelope *envelope,
+	const char *address)
 {
 	buf_puts(out, "Received: from ");
 	put_helo(out, client->helo);
@@ -199,8 +200,7 @@ static void put_relay(struct buf *out, const struct client *client,
 		buf_printf(out, "\r\n\t(envelope-from <%s>)", envelope->sender);
 }
 
-static void put_local(struct buf *out, const struct client *client,
-	const struct envelope *envelope)
+static void put_local(struct buf *out, const struct client *client, const struct envelope *envelope)
 {
 	buf_puts(out, "Received: by ");
 	put_server(out, client->server_name);
@@ -208,8 +208,8 @@ static void put_local(struct buf *out, const struct client *client,
 	put_queue_id(out, envelope->queue_id);
 }
 
-bool received_build(struct buf *out, const struct client *client, const struct envelope *envelope,
-	time_t now)
+bool received_build(
+	struct buf *out, const struct client *client, const struct envelope *envelope, time_t now)
 {
 	char address[INET6_ADDRSTRLEN + 8];
 

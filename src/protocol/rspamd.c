@@ -120,7 +120,8 @@ static enum step take_symbols(const struct parse *parse)
 		return STEP_GOOD;
 	if (!json_is_object(symbols))
 		return STEP_BAD;
-	json_object_foreach(symbols, name, symbol) {
+	json_object_foreach(symbols, name, symbol)
+	{
 		const json_t *value = json_object_get(symbol, "score");
 		int32_t score = 0;
 
@@ -163,8 +164,8 @@ static enum step take_subject(const struct parse *parse)
 	return good_if(parse->answer->subject != NULL);
 }
 
-static enum step add_field(struct rspamd_answer *answer, const char *name, const json_t *text,
-	int position)
+static enum step add_field(
+	struct rspamd_answer *answer, const char *name, const json_t *text, int position)
 {
 	struct rspamd_addition *addition = &answer->additions[answer->addition_count];
 	struct buf value;
@@ -239,11 +240,12 @@ static enum step take_fields(struct rspamd_answer *answer, json_t *fields,
 		return STEP_GOOD;
 	if (!json_is_object(fields))
 		return STEP_BAD;
-	json_object_foreach(fields, name, value) {
+	json_object_foreach(fields, name, value)
+	{
 		if (!json_is_array(value))
 			step = take(answer, name, value);
-		json_array_foreach(value, i, item)
-			step = step == STEP_GOOD ? take(answer, name, item) : step;
+		json_array_foreach(value, i, item) step =
+			step == STEP_GOOD ? take(answer, name, item) : step;
 		if (step != STEP_GOOD)
 			break;
 	}
@@ -275,7 +277,8 @@ static enum step take_recipients(const json_t *milter, const char *key, struct s
 
 	if (items != NULL && !json_is_array(items))
 		return STEP_BAD;
-	json_array_foreach(items, i, item) {
+	json_array_foreach(items, i, item)
+	{
 		AUTO(string_free) char *address = NULL;
 		enum step step = take_address(item, &address);
 
@@ -331,17 +334,16 @@ static enum step take_signatures(const struct parse *parse)
 
 	if (value != NULL && !json_is_array(value))
 		return add_field(parse->answer, "DKIM-Signature", value, 1);
-	json_array_foreach(value, i, item)
-		if (step == STEP_GOOD)
-			step = add_field(parse->answer, "DKIM-Signature", item, 1);
+	json_array_foreach(value, i, item) if (step == STEP_GOOD) step =
+		add_field(parse->answer, "DKIM-Signature", item, 1);
 	return step;
 }
 
 static int fail(struct verdict *ret, enum step step, const char *what)
 {
 	ret->status = step == STEP_MEMORY ? VERDICT_ERROR : VERDICT_MALFORMED;
-	return err_set(&ret->err, "rspamd: %s%s", step == STEP_MEMORY ? "out of memory at " : "",
-		what);
+	return err_set(
+		&ret->err, "rspamd: %s%s", step == STEP_MEMORY ? "out of memory at " : "", what);
 }
 
 static int take_all(const struct parse *parse)
@@ -368,16 +370,15 @@ static int take_all(const struct parse *parse)
 	return 0;
 }
 
-int rspamd_reply_parse(const char *bytes, size_t length, struct verdict *ret,
-	struct rspamd_answer *ret_answer)
+int rspamd_reply_parse(
+	const char *bytes, size_t length, struct verdict *ret, struct rspamd_answer *ret_answer)
 {
 	AUTO(json_release) json_t *root = NULL;
 	struct parse parse = { .verdict = ret, .answer = ret_answer };
-	struct err err = ERR_INIT;
 
-	root = json_reply_load(bytes, length, true, &err);
+	root = json_reply_load(bytes, length, true, ret);
 	if (root == NULL)
-		return fail(ret, STEP_BAD, err.text);
+		return -1;
 	if (!json_is_object(root))
 		return fail(ret, STEP_BAD, "the reply is no object");
 	parse.root = root;

@@ -28,7 +28,8 @@ static bool add(struct header_list *list, const char *name, const char *value)
 		return true;
 	buf_init(&safe, LIMIT_FACT);
 	for (size_t i = 0; i < length; i++)
-		buf_putc(&safe, (unsigned char)value[i] < 0x20 || value[i] == 0x7f ? '?' : value[i]);
+		buf_putc(
+			&safe, (unsigned char)value[i] < 0x20 || value[i] == 0x7f ? '?' : value[i]);
 	return !safe.failed && headers_add(list, name, buf_text(&safe));
 }
 
@@ -44,8 +45,8 @@ static bool address_is_safe(const char *address, const char *forbidden)
 	return strlen(address) <= LIMIT_ADDRESS;
 }
 
-static bool add_address(struct header_list *list, const char *name, const char *address,
-	const char *forbidden)
+static bool add_address(
+	struct header_list *list, const char *name, const char *address, const char *forbidden)
 {
 	AUTO(buf_free) struct buf value = { 0 };
 
@@ -77,8 +78,8 @@ static bool add_recipients(struct header_list *list, const struct strlist *recip
 	return true;
 }
 
-bool rspamd_request_headers(struct header_list *list, const struct client *client,
-	const struct envelope *envelope)
+bool rspamd_request_headers(
+	struct header_list *list, const struct client *client, const struct envelope *envelope)
 {
 	return add_ip(list, client->address) && add(list, "Helo", client->helo) &&
 	       add(list, "Hostname", client->name) &&

@@ -54,10 +54,22 @@ bool spamd_request(struct buf *out, enum spamd_verb verb, const char *user, size
 const char *spamd_code_words(int code)
 {
 	static const char *const words[] = {
-		"usage error", "data format error", "no input", "no such user", "unknown host",
-		"service unavailable", "internal error", "system error", "system file missing",
-		"cannot create output", "input/output error", "temporary failure",
-		"protocol error", "permission denied", "configuration error", "timeout",
+		"usage error",
+		"data format error",
+		"no input",
+		"no such user",
+		"unknown host",
+		"service unavailable",
+		"internal error",
+		"system error",
+		"system file missing",
+		"cannot create output",
+		"input/output error",
+		"temporary failure",
+		"protocol error",
+		"permission denied",
+		"configuration error",
+		"timeout",
 	};
 
 	if (code == 0)
@@ -96,8 +108,8 @@ static enum spamd_reply_state error_reply(int code, struct cursor text, struct v
 }
 
 /* "SPAMD/" 1*DIGIT "." 1*DIGIT SP 1*DIGIT [SP text]; error replies say 1.0, others 1.1 or 1.5. */
-static enum spamd_reply_state parse_status(struct spamd_reply *reply, struct cursor line,
-	struct verdict *ret)
+static enum spamd_reply_state parse_status(
+	struct spamd_reply *reply, struct cursor line, struct verdict *ret)
 {
 	uint64_t number, code;
 
@@ -168,8 +180,8 @@ static bool is_field(struct cursor *line, const char *name)
 	return true;
 }
 
-static enum spamd_reply_state parse_field(struct spamd_reply *reply, struct cursor line,
-	struct verdict *ret)
+static enum spamd_reply_state parse_field(
+	struct spamd_reply *reply, struct cursor line, struct verdict *ret)
 {
 	if (is_field(&line, "Spam")) {
 		if (reply->has_spam)
@@ -223,7 +235,7 @@ static bool next_line(struct spamd_reply *reply, const char *bytes, size_t lengt
 		end = memchr(bytes + reply->scanned, '\n', length - reply->scanned);
 	reply->scanned = end ? (size_t)(end - bytes) + 1 : length;
 	*ret_too_long = reply->scanned - reply->line > LIMIT_SPAMD_LINE ||
-			reply->lines >= LIMIT_SPAMD_LINES;
+	                reply->lines >= LIMIT_SPAMD_LINES;
 	if (!end || *ret_too_long)
 		return false;
 	rest = cursor_over(bytes + reply->line, reply->scanned - reply->line);
@@ -232,8 +244,8 @@ static bool next_line(struct spamd_reply *reply, const char *bytes, size_t lengt
 	return cursor_line(&rest, ret_line);
 }
 
-static enum spamd_reply_state parse_lines(struct spamd_reply *reply, const char *bytes,
-	size_t length, struct verdict *ret)
+static enum spamd_reply_state parse_lines(
+	struct spamd_reply *reply, const char *bytes, size_t length, struct verdict *ret)
 {
 	enum spamd_reply_state state = SPAMD_REPLY_INCOMPLETE;
 	struct cursor line;
@@ -270,8 +282,8 @@ static bool take_symbols(struct cursor body, struct verdict *ret)
 	return true;
 }
 
-static enum spamd_reply_state fill_verdict(const struct spamd_reply *reply, struct cursor body,
-	struct verdict *ret)
+static enum spamd_reply_state fill_verdict(
+	const struct spamd_reply *reply, struct cursor body, struct verdict *ret)
 {
 	bool good = true;
 
@@ -303,24 +315,25 @@ static bool only_line_ends(const char *bytes, size_t length)
 	return true;
 }
 
-static enum spamd_reply_state end_body(const struct spamd_reply *reply, const char *bytes,
-	size_t length, struct verdict *ret)
+static enum spamd_reply_state end_body(
+	const struct spamd_reply *reply, const char *bytes, size_t length, struct verdict *ret)
 {
 	size_t end = reply->line + reply->body_length;
 
 	if (length < end)
 		return SPAMD_REPLY_INCOMPLETE;
-	if (length > end && (wants_score(reply->verb) ||
-				    !only_line_ends(bytes + end, length - end)))
+	if (length > end &&
+		(wants_score(reply->verb) || !only_line_ends(bytes + end, length - end)))
 		return malformed(ret, "bytes behind the end of the reply");
 	return fill_verdict(reply, cursor_over(bytes + reply->line, reply->body_length), ret);
 }
 
-static enum spamd_reply_state cut_short(const struct spamd_reply *reply, size_t length,
-	struct verdict *ret)
+static enum spamd_reply_state cut_short(
+	const struct spamd_reply *reply, size_t length, struct verdict *ret)
 {
 	if (length == 0)
-		return malformed(ret, "closed without an answer (is our address in --allowed-ips?)");
+		return malformed(
+			ret, "closed without an answer (is our address in --allowed-ips?)");
 	if (reply->phase == SPAMD_PHASE_BODY)
 		return malformed(ret, "closed before the announced length was reached");
 	return malformed(ret, "closed in the middle of the reply's header");

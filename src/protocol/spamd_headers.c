@@ -2,10 +2,12 @@
 /* The X-Spam-* fields of spamd's HEADERS reply. */
 #include "protocol/spamd.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/cleanup.h"
 #include "base/cursor.h"
 #include "base/score.h"
 #include "protocol/field.h"
@@ -13,6 +15,7 @@
 /* Longest engine version and longest autolearn word kept, bytes. */
 #define VERSION_MAX 200
 #define WORD_MAX    32
+#define FORCE       " autolearn_force="
 
 struct field {
 	struct cursor name;
@@ -138,6 +141,29 @@ static bool take_version(struct cursor word, struct verdict *ret)
 }
 
 /*
+ * SpamAssassin's own value for _AUTOLEARN_ is "no autolearn_force=no", or one word when it has not
+ * come so far ("disabled"): the verdict keeps it in this form.
+ */
+static bool take_force(struct cursor word, struct verdict *ret)
+{
+	AUTO(string_free) char *force = NULL;
+	size_t size = WORD_MAX * 2 + sizeof(FORCE);
+	char *joined;
+
+	if (ret->autolearn == NULL || strchr(ret->autolearn, ' ') != NULL)
+		return true;
+	if (!take_text(&force, word, WORD_MAX))
+		return false;
+	joined = malloc(size);
+	if (joined == NULL)
+		return false;
+	snprintf(joined, size, "%s" FORCE "%s", ret->autolearn, force);
+	free(ret->autolearn);
+	ret->autolearn = joined;
+	return true;
+}
+
+/*
  * "Yes, score=1001.3 required=5.0 tests=A,B" fold "autolearn=no autolearn_force=no version=4.0.1".
  * SpamAssassin folds after a comma of the tests too, so a list goes on while it ends in one.
  */
@@ -152,8 +178,8 @@ static bool take_status(const struct field *field, struct verdict *ret)
 			good = take_tests(word, ret);
 		} else if (cursor_literal(&word, "autolearn=")) {
 			good = take_text(&ret->autolearn, word, WORD_MAX);
-		} else if (cursor_literal(&word, "autolearn_force=")) {
-			good = take_text(&ret->autolearn_force, word, WORD_MAX);
+		} else if (cursor_literal(&word, &FORCE[1])) {
+			good = take_force(word, ret);
 		} else if (cursor_literal(&word, "version=")) {
 			good = take_version(word, ret);
 		}

@@ -145,15 +145,18 @@ static bool begins_with(struct cursor text, struct cursor tag)
 	return true;
 }
 
-static bool is_tagged(struct cursor value, const char *tag)
+/* SUBJECT_TAGGED when it is to be tagged. */
+static enum subject_result look_for_tag(struct cursor value, const char *tag)
 {
 	AUTO(buf_free) struct buf seen = { 0 };
 
-	/* Comparing the beginning is enough: a value that is longer than the room just fails there. */
 	buf_init(&seen, LIMIT_ADDED_HEADER * 16);
 	decode(&seen, value);
-	return begins_with(cursor_over(buf_text(&seen), seen.length),
-		cursor_over(tag, strlen(tag)));
+	if (seen.failed)
+		return SUBJECT_FAILED;
+	return begins_with(cursor_over(buf_text(&seen), seen.length), cursor_over(tag, strlen(tag)))
+	               ? SUBJECT_ALREADY
+	               : SUBJECT_TAGGED;
 }
 
 static bool is_plain(const char *tag)
@@ -222,9 +225,10 @@ enum subject_result subject_tag(struct buf *out, const char *value, const char *
 {
 	size_t begin = out->length, length = value == NULL ? 0 : strlen(value);
 	struct cursor rest = cursor_over(value == NULL ? "" : value, length);
+	enum subject_result result = tag[0] == '\0' ? SUBJECT_ALREADY : look_for_tag(rest, tag);
 
-	if (tag[0] == '\0' || is_tagged(rest, tag))
-		return SUBJECT_ALREADY;
+	if (result != SUBJECT_TAGGED)
+		return result;
 	skip_white(&rest);
 	while (rest.end > rest.at && is_white(rest.end[-1]))
 		rest.end--;

@@ -53,7 +53,8 @@ int template_check(const char *text, struct err *err)
 		length = c[0] == '%' && c[1] == '%' ? 2 : 1;
 		if (*c == '%' && length == 1 && field_at(c, &length) == FIELD_COUNT)
 			return err_set(err,
-				"unknown field at \"%.32s\"; known are %s, and %%%% for a percent sign",
+				"unknown field at \"%.32s\"; known are %s, and %%%% for a percent "
+			        "sign",
 				c, field_list);
 		c += length;
 	}
@@ -81,8 +82,8 @@ static void put_score(struct buf *out, bool known, int32_t score)
 	buf_puts(out, known ? score_format(score, 1, text) : "-");
 }
 
-static void put_field(struct buf *out, enum template_field field,
-	const struct template_facts *facts)
+static void put_field(
+	struct buf *out, enum template_field field, const struct template_facts *facts)
 {
 	switch (field) {
 	case FIELD_SCORE:

@@ -123,6 +123,22 @@ static bool put_word(struct buf *out, const char *text, size_t max)
 	return encode_header(out, text, length < max ? length : max);
 }
 
+/* "no autolearn_force=no", as SpamAssassin itself fills in _AUTOLEARN_, or one word. */
+static void put_autolearn(struct buf *out, const char *autolearn)
+{
+	static const char force[] = "autolearn_force=";
+	const char *second;
+
+	if (autolearn == NULL || autolearn[0] == '\0')
+		autolearn = "unavailable";
+	second = strstr(autolearn, force);
+	put_word(out, autolearn, AUTOLEARN_MAX);
+	if (second != NULL && second > autolearn && second[-1] == ' ') {
+		buf_printf(out, " %s", force);
+		put_word(out, second + strlen(force), AUTOLEARN_MAX);
+	}
+}
+
 /* The second word of "SpamAssassin 4.0.1 (2024-03-25) on host". */
 static bool put_version_number(struct buf *out, const char *version)
 {
@@ -151,9 +167,8 @@ static const char *score_text(int32_t score, int32_t required, char *text)
 	return text;
 }
 
-/* autolearn_force= is there only when SpamAssassin says so: not while learning is off. */
-static bool put_status(struct buf *out, const struct verdict *verdict,
-	const struct xspam_facts *facts)
+static bool put_status(
+	struct buf *out, const struct verdict *verdict, const struct xspam_facts *facts)
 {
 	char score[SCORE_TEXT_SIZE], threshold[SCORE_TEXT_SIZE];
 	int32_t required = facts->required_off ? verdict->required : facts->required;
@@ -163,14 +178,7 @@ static bool put_status(struct buf *out, const struct verdict *verdict,
 		score_text(verdict->score, required, score), score_format(required, 1, threshold));
 	put_tests(out, verdict);
 	buf_puts(out, " autolearn=");
-	if (verdict->autolearn != NULL && verdict->autolearn[0] != '\0')
-		put_word(out, verdict->autolearn, AUTOLEARN_MAX);
-	else
-		buf_puts(out, "unavailable");
-	if (verdict->autolearn_force != NULL && verdict->autolearn_force[0] != '\0') {
-		buf_puts(out, " autolearn_force=");
-		put_word(out, verdict->autolearn_force, AUTOLEARN_MAX);
-	}
+	put_autolearn(out, verdict->autolearn);
 	buf_puts(out, " version=");
 	return put_version_number(out, verdict->version);
 }
@@ -186,8 +194,8 @@ static bool add_folded(struct header_list *list, const char *name, const char *t
 	return !value.failed && headers_add(list, name, buf_text(&value));
 }
 
-static bool add_status(struct header_list *list, const struct verdict *verdict,
-	const struct xspam_facts *facts)
+static bool add_status(
+	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts)
 {
 	AUTO(buf_free) struct buf text = { 0 };
 
@@ -196,8 +204,8 @@ static bool add_status(struct header_list *list, const struct verdict *verdict,
 	       add_folded(list, "X-Spam-Status", buf_text(&text));
 }
 
-static bool add_version(struct header_list *list, const struct verdict *verdict,
-	const struct xspam_facts *facts)
+static bool add_version(
+	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts)
 {
 	AUTO(buf_free) struct buf text = { 0 };
 	size_t length = verdict->version == NULL ? 0 : strlen(verdict->version);
@@ -240,8 +248,8 @@ static bool add_partial(struct header_list *list, const struct xspam_facts *fact
 	return !text.failed && add_folded(list, "X-Spam-Partial", buf_text(&text));
 }
 
-static bool add_unscanned(struct header_list *list, const struct verdict *verdict,
-	const struct xspam_facts *facts)
+static bool add_unscanned(
+	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts)
 {
 	AUTO(buf_free) struct buf text = { 0 };
 	const char *reason = facts->reason;
@@ -263,8 +271,8 @@ static bool add_extra(struct header_list *list, const struct verdict *verdict)
 	return true;
 }
 
-bool xspam_build(struct header_list *list, const struct verdict *verdict,
-	const struct xspam_facts *facts)
+bool xspam_build(
+	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts)
 {
 	if (verdict->status == VERDICT_NONE && facts->reason == NULL)
 		return true;

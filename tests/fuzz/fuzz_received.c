@@ -7,8 +7,9 @@
 #include "protocol/received.h"
 #include "target.h"
 
-#define SAFE                                                                                       \
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 \t\r\n.,:;-_[]()<>@?+=/&'#~"
+#define SAFE                                                              \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 " \
+	"\t\r\n.,:;-_[]()<>@?+=/&'#~"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -27,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	envelope.queue_id = part[3], envelope.sender = part[4], envelope.has_sender = true;
 	client.server_name = part[3], client.tls_version = *part[5] ? part[5] : NULL;
 	assert(envelope_from_field_build(&out, &envelope) &&
-	       received_build(&out, &client, &envelope, 0));
+		received_build(&out, &client, &envelope, 0));
 	assert(strspn(out.data, SAFE) == out.length && strstr(out.data, "\r\nReceived: "));
 	free(text);
 	buf_free(&out);

@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		pieces = spamd_reply_parse(&b, bytes, n, false, &w);
 	if (pieces == SPAMD_REPLY_INCOMPLETE)
 		pieces = spamd_reply_parse(&b, bytes, length, true, &w);
-	assert(whole != SPAMD_REPLY_INCOMPLETE && (pieces == whole || pieces == SPAMD_REPLY_COMPLETE));
+	assert(whole != SPAMD_REPLY_INCOMPLETE &&
+		(pieces == whole || pieces == SPAMD_REPLY_COMPLETE));
 	assert(xspam_check(&v.extra, NULL) == 0);
 	verdict_free(&v), verdict_free(&w);
 	return 0;

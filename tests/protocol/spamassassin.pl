@@ -125,7 +125,8 @@ sub check_relay {
 sub client {
 	my %given = (helo => 'mail.example.org', ptr => 'mail.example.org', ip => '5.9.10.11',
 		sender => 'alice@example.org', tls => '', auth => '', @_);
-	return [ @given{qw(helo ptr ip)}, 'mx.example.net', '4ABCDE12345', @given{qw(sender tls auth)} ];
+	return [ @given{qw(helo ptr ip)}, 'mx.example.net', '4ABCDE12345',
+		@given{qw(sender tls auth)} ];
 }
 
 my $ip = '5.9.10.11';
@@ -153,8 +154,10 @@ my @known = (
 		{ ip => $ip, sender => 'alice@example.org' } ],
 	[ client(helo => 'foo (a [127.0.0.1]) by z'), { ip => $ip } ],
 	[ client(helo => 'x])', ptr => 'authenticated.evil.example'), { ip => $ip } ],
-	[ client(sender => '"x by z with ESMTPSA y"@evil.example'), { ip => $ip, sender => undef } ],
-	[ client(sender => '"a (authenticated) by b"@local.example'), { ip => $ip, sender => undef } ],
+	[ client(sender => '"x by z with ESMTPSA y"@evil.example'),
+		{ ip => $ip, sender => undef } ],
+	[ client(sender => '"a (authenticated) by b"@local.example'),
+		{ ip => $ip, sender => undef } ],
 	# A sixth: the word Exim switches to a grammar in which HELO is the address.
 	[ client(helo => '[127.0.0.1]', ptr => 'Exim.evil.example'), { ip => $ip } ],
 	[ client(helo => '[127.0.0.1]', sender => 'Exim@evil.example'), { ip => $ip } ],
@@ -176,7 +179,8 @@ srand(20261121);
 my $random = sub { join('', map { $words[rand @words] } 1 .. 1 + rand 6) };
 for my $round (1 .. ($ENV{ROUNDS} || 1500)) {
 	my $sender = $random->();
-	check_relay(client(helo => $random->(), ptr => $random->(), sender => $sender), { ip => $ip });
+	check_relay(client(helo => $random->(), ptr => $random->(), sender => $sender),
+		{ ip => $ip });
 }
 
 # Local submissions are no relay at all.
@@ -201,24 +205,27 @@ sub compare_status {
 	$status->{score} = $score;
 	$status->{conf}->{required_score} = $required;
 	$status->{test_names_hit} = [@names];
+	my ($force) = $autolearn =~ s/ (.+)// ? $1 : undef;
 	$status->{auto_learn_status} = $autolearn;
-	$status->{auto_learn_force_status} = 'no';
+	$status->{auto_learn_force_status} = $force;
 	my $theirs = $status->_get_added_headers($spam ? 'headers_spam' : 'headers_ham');
 	my ($version) = $theirs =~ /^X-Spam-Checker-Version: (.*)$/m;
-	my $ours = $status_of->($spam, $score, $required, join(',', @names), $autolearn, $version);
+	my $ours = $status_of->($spam, $score, $required, join(',', @names),
+		defined $force ? "$autolearn autolearn_force=$force" : $autolearn, $version);
 	is($ours, $theirs, "status of $score with " . @names . " tests");
 	$status->finish();
 }
 for my $count (0 .. 60) {
 	for my $round (1 .. 4) {
-		my @names = map { join('', map { ('A' .. 'Z', 0 .. 9, '_')[rand 37] } 1 .. 3 + rand 25) }
-			1 .. $count;
+		my $name = sub { join('', map { ('A' .. 'Z', 0 .. 9, '_')[rand 37] } 1 .. 3 + rand 25) };
+		my @names = map { $name->() } 1 .. $count;
 		my $score = sprintf('%.1f', rand(40) - 10);
-		compare_status($score >= 5 ? 1 : 0, $score, 5, (qw(no ham spam disabled))[rand 4], @names);
+		my $learn = ('no no', 'ham no', 'spam yes', 'disabled')[rand 4];
+		compare_status($score >= 5 ? 1 : 0, $score, 5, $learn, @names);
 	}
 }
 for my $length (1 .. 120) {
-	compare_status(1, 7.5, 5, 'no', 'A' x $length, 'B' x (($length * 7) % 90 + 1));
+	compare_status(1, 7.5, 5, 'no no', 'A' x $length, 'B' x (($length * 7) % 90 + 1));
 }
 compare_status(0, $_, 5, 'no', 'A') for (0, 0.9, 1, 1.9, -0.1, -12, 4.9, 4.96, 4.94);
 compare_status(1, $_, 5, 'spam', 'A', 'B') for (5, 5.04, 49.9, 50, 51, 1001.3, 999.9);

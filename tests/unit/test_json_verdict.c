@@ -18,8 +18,13 @@ static void pointers(void **state)
 		const char *pointer;
 		bool good;
 	} rows[] = {
-		{ "", true }, { "/", true }, { "/score", true }, { "/a~1b/m~0n/0", true },
-		{ "score", false }, { "/a~", false }, { "/a~2", false },
+		{ "", true },
+		{ "/", true },
+		{ "/score", true },
+		{ "/a~1b/m~0n/0", true },
+		{ "score", false },
+		{ "/a~", false },
+		{ "/a~2", false },
 	};
 	char name[400] = "/";
 	struct err err = ERR_INIT;
@@ -45,20 +50,22 @@ struct row {
 /* The example of RFC 6901 section 5 leads to these values, and the shapes that services use. */
 static const struct row good[] = {
 	{ { .score = "/score", .tests = "/rules", .tests_name = "name", .ok = "/success" },
-		"{\"success\":true,\"score\":\"1.5\",\"rules\":[{\"score\":\"0.1\",\"name\":\"A B\"}]}",
+		"{\"success\":true,\"score\":\"1.5\",\"rules\":[{\"score\":\"0.1\",\"name\":\"A "
+	        "B\"}]}",
 		1500, 0, false, 1, "A_B", 100 },
 	{ { .score = "/a~1b", .required = "/m~0n" }, "{\"a/b\":5,\"m~n\":5.0}", 5000, 5000, true, 0,
 		NULL, 0 },
 	{ { .score = "/x/1/ ", .required = "/y" }, "{\"x\":[0,{\" \":-0.25}],\"y\":null}", -250, 0,
 		false, 0, NULL, 0 },
-	{ { .score = "/", .tests = "/t" }, "{\"\":1,\"t\":\"A, B ,,C\"}", 1000, 0, false, 3, "A", 0 },
+	{ { .score = "/", .tests = "/t" }, "{\"\":1,\"t\":\"A, B ,,C\"}", 1000, 0, false, 3, "A",
+		0 },
 	{ { .score = "/s", .tests = "/t" }, "{\"s\":1e2,\"t\":[\"A\",\"B\"]}", 100000, 0, false, 2,
 		"A", 0 },
-	{ { .score = "/s", .tests = "/t" }, "{\"s\":7,\"t\":{\"A\":1.5,\"B\":{\"score\":2}}}", 7000, 0,
-		false, 2, "A", 1500 },
+	{ { .score = "/s", .tests = "/t" }, "{\"s\":7,\"t\":{\"A\":1.5,\"B\":{\"score\":2}}}", 7000,
+		0, false, 2, "A", 1500 },
 	{ { .score = "/s", .tests = "/t" }, "{\"s\":7,\"t\":null}", 7000, 0, false, 0, NULL, 0 },
-	{ { .score = "/s", .tests = "/none", .report = "/none" }, "{\"s\":0.1}", 100, 0, false, 0, NULL,
-		0 },
+	{ { .score = "/s", .tests = "/none", .report = "/none" }, "{\"s\":0.1}", 100, 0, false, 0,
+		NULL, 0 },
 	{ { .score = "/0" }, "[3]", 3000, 0, false, 0, NULL, 0 },
 };
 
@@ -116,7 +123,8 @@ static void bad_replies(void **state)
 		{ { .score = "/s", .ok = "/ok", .error = "/e" },
 			"{\"s\":1,\"ok\":false,\"e\":\"no\\r\\ncredit\\u001b\"}",
 			"reports a failure: no credit?" },
-		{ { .score = "/s", .ok = "/ok" }, "{\"s\":1,\"ok\":\"true\"}", "reports a failure" },
+		{ { .score = "/s", .ok = "/ok" }, "{\"s\":1,\"ok\":\"true\"}",
+			"reports a failure" },
 	};
 
 	(void)state;
@@ -124,8 +132,8 @@ static void bad_replies(void **state)
 		struct verdict verdict;
 
 		verdict_init(&verdict);
-		assert_int_equal(json_verdict_parse(rows[i].reply, strlen(rows[i].reply), &rows[i].rules,
-					 &verdict),
+		assert_int_equal(json_verdict_parse(rows[i].reply, strlen(rows[i].reply),
+					 &rows[i].rules, &verdict),
 			-1);
 		assert_int_equal(verdict.status, VERDICT_MALFORMED);
 		if (strstr(verdict.err.text, rows[i].why) == NULL)
@@ -166,9 +174,9 @@ static void requests(void **state)
 
 	(void)state;
 	buf_init(&out, 4096);
-	assert_true(strlist_add(&members, "options=short") && strlist_add(&members, "email=forged") &&
-		    strlist_add(&members, "flag") && strlist_add(&members, "=x") &&
-		    strlist_add(&members, "eq=a=b"));
+	assert_true(strlist_add(&members, "options=short") &&
+		    strlist_add(&members, "email=forged") && strlist_add(&members, "flag") &&
+		    strlist_add(&members, "=x") && strlist_add(&members, "eq=a=b"));
 	assert_true(json_request_build(&out, &request, message, sizeof(message) - 1));
 	object = json_loadb(out.data, out.length, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(object);
@@ -177,23 +185,25 @@ static void requests(void **state)
 	assert_string_equal(member(object, "flag"), "");
 	assert_string_equal(member(object, "eq"), "a=b");
 	assert_string_equal(member(object, "email"),
-		"Subject: \xef\xbf\xbd\"x\\\r\n\r\na\xef\xbf\xbd" "b\r\n");
+		"Subject: \xef\xbf\xbd\"x\\\r\n\r\na\xef\xbf\xbd"
+		"b\r\n");
 	json_decref(object);
 
 	buf_clear(&out);
 	assert_true(fact_set(&client.address, "5.9.10.11") && fact_set(&client.helo, "h\xff\r\n") &&
 		    fact_set(&envelope.sender, "a@b") && fact_set(&envelope.queue_id, "4A") &&
 		    strlist_add(&envelope.recipients, "c@d"));
-	request = (struct json_request){ .message_member = "m", .base64 = true, .client = &client,
-		.envelope = &envelope };
+	request = (struct json_request){
+		.message_member = "m", .base64 = true, .client = &client, .envelope = &envelope
+	};
 	assert_true(json_request_build(&out, &request, "ab\0\xff", 4));
 	object = json_loadb(out.data, out.length, JSON_REJECT_DUPLICATES, NULL);
 	assert_string_equal(member(object, "m"), "YWIA/w==");
 	assert_string_equal(member(object, "client_address"), "5.9.10.11");
 	assert_string_equal(member(object, "helo"), "h\xef\xbf\xbd\r\n");
 	assert_string_equal(member(object, "sender"), "a@b");
-	assert_string_equal(json_string_value(json_array_get(json_object_get(object, "recipients"), 0)),
-		"c@d");
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(object, "recipients"), 0)), "c@d");
 	assert_null(json_object_get(object, "login"));
 	json_decref(object);
 	strlist_free(&members);

@@ -61,7 +61,8 @@ static void fields(void **state)
 			"Received: from a?b???c? (p? [5.9.10.11])\r\n"
 			"\tby mx (Postfix) with ESMTPSA id 1" DATE },
 		{ "with", "id", "5.9.10.11", "mx", "1", "a@b@c", NULL, NULL,
-			"Received: from ?ith (?d [5.9.10.11])\r\n\tby mx (Postfix) with ESMTP id 1" DATE },
+			"Received: from ?ith (?d [5.9.10.11])\r\n\tby mx (Postfix) with ESMTP id "
+		        "1" DATE },
 		{ "[a][b]", "", "5.9.10.11", "mx", "1", "Exim@x", NULL, NULL,
 			"Received: from [a??b] (unknown [5.9.10.11])\r\n"
 			"\tby mx (Postfix) with ESMTP id 1" DATE },
@@ -86,8 +87,12 @@ static void fields(void **state)
 static void utf8_and_length(void **state)
 {
 	char helo[2044];
-	struct row row = { .helo = helo, .name = helo, .address = "5.9.10.11", .server = helo,
-		.queue_id = helo, .sender = "u\xc3\xa9@example.org" };
+	struct row row = { .helo = helo,
+		.name = helo,
+		.address = "5.9.10.11",
+		.server = helo,
+		.queue_id = helo,
+		.sender = "u\xc3\xa9@example.org" };
 	AUTO(buf_free) struct buf out = { 0 };
 
 	(void)state;

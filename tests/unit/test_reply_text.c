@@ -41,14 +41,18 @@ static void checks(void **state)
 
 static void expansion(void **state)
 {
-	const struct template_facts facts = { .score = 15250, .has_score = true, .id = "abc",
-		.queue_id = "4A\r\n250 ok", .sender = "", .recipient = "\"a b\"@x%y",
+	const struct template_facts facts = { .score = 15250,
+		.has_score = true,
+		.id = "abc",
+		.queue_id = "4A\r\n250 ok",
+		.sender = "",
+		.recipient = "\"a b\"@x%y",
 		.tests = "A,B=1.5" };
 	static const struct {
 		const char *text, *expected, *milter;
 	} rows[] = {
-		{ "refused (score %{score} of %{required}), %{id}", "refused (score 15.3 of -), abc",
-			"refused (score 15.3 of -), abc" },
+		{ "refused (score %{score} of %{required}), %{id}",
+			"refused (score 15.3 of -), abc", "refused (score 15.3 of -), abc" },
 		{ "%{queue_id} %{sender} %{recipient}", "4A??250?ok <> ?a?b?@x?y",
 			"4A??250?ok <> ?a?b?@x?y" },
 		{ "100%% spam %{tests}%%", "100% spam A,B=1.5%", "100%% spam A,B=1.5%%" },
@@ -117,7 +121,7 @@ static void subjects(void **state)
 		{ " =?UTF-8?Q?Caf=C3=A9?=", "[SPAM]", " [SPAM] =?UTF-8?Q?Caf=C3=A9?=" },
 		{ " caf\xc3\xa9", "[SPAM]", " [SPAM] caf\xc3\xa9" },
 		{ " =?broken", "[SPAM]", " [SPAM] =?broken" },
-		/* A tag that is no ASCII is an encoded word; the blank to another one goes inside. */
+		/* A tag that is no ASCII is an encoded word; a blank to another goes inside. */
 		{ " Lunch", "[\xc3\x9c]", " =?UTF-8?B?W8OcXQ==?= Lunch" },
 		{ " =?UTF-8?B?eA==?=", "[\xc3\x9c]", " =?UTF-8?B?W8OcXSA=?= =?UTF-8?B?eA==?=" },
 		{ " =?UTF-8?B?W8OcXSA=?= =?UTF-8?B?eA==?=", "[\xc3\x9c]", NULL },
@@ -128,7 +132,8 @@ static void subjects(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		AUTO(buf_free) struct buf out = { 0 };
-		enum subject_result want = rows[i].expected == NULL ? SUBJECT_ALREADY : SUBJECT_TAGGED;
+		enum subject_result want =
+			rows[i].expected == NULL ? SUBJECT_ALREADY : SUBJECT_TAGGED;
 
 		buf_init(&out, 4096);
 		if (subject_tag(&out, rows[i].value, rows[i].tag) != want)
@@ -138,8 +143,8 @@ static void subjects(void **state)
 			AUTO(buf_free) struct buf again = { 0 };
 
 			buf_init(&again, 4096);
-			assert_int_equal(subject_tag(&again, buf_text(&out), rows[i].tag),
-				SUBJECT_ALREADY);
+			assert_int_equal(
+				subject_tag(&again, buf_text(&out), rows[i].tag), SUBJECT_ALREADY);
 		}
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* rspamd's replies and our request headers: traps 10, 12, 31, 33, 34 and 45, attacks A3 to A5, A7. */
+/* rspamd's replies, our request headers: traps 10, 12, 31, 33, 34, 45, attacks A3 to A5 and A7. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,8 +15,8 @@
 #define BEGIN "{\"is_skipped\":false,\"score\":1.5,\"required_score\":15.0,\"action\":\"no action\""
 #define END   ",\"message-id\":\"undef\"}"
 
-static int parse(const char *reply, size_t length, struct verdict *verdict,
-	struct rspamd_answer *answer)
+static int parse(
+	const char *reply, size_t length, struct verdict *verdict, struct rspamd_answer *answer)
 {
 	verdict_init(verdict);
 	rspamd_answer_init(answer);
@@ -42,7 +42,8 @@ static void recorded(void **state)
 		"\"action\":\"no action\",\"symbols\":{\"T_PLAIN\":{\"name\":\"T_PLAIN\","
 		"\"score\":1.500000,\"metric_score\":1.500000,\"options\":[\"opt1\",\"opt2\"]}},"
 		"\"messages\":{},\"message-id\":\"a1b2c3@mail.example.org\",\"time_real\":0.000543,"
-		"\"milter\":{\"spam_header\":\"X-Spamd-Result\",\"add_headers\":{\"X-Spam-Bar\":\"++\","
+		"\"milter\":{\"spam_header\":\"X-Spamd-Result\",\"add_headers\":{\"X-Spam-Bar\":\"+"
+	        "+\","
 		"\"X-Spam\":{\"order\":0,\"value\":\"Yes\"}},"
 		"\"remove_headers\":{\"X-Spam-Flag\":0,\"X-Old\":2}}}";
 	struct rspamd_answer answer;
@@ -120,10 +121,13 @@ static void actions(void **state)
 static void milter_block(void **state)
 {
 	static const char reply[] = BEGIN
-		",\"subject\":\"[SPAM] caf\xc3\xa9\",\"dkim-signature\":[\"v=1;\\r\\n\\ta=b\",\"v=2\"],"
+		",\"subject\":\"[SPAM] "
+	        "caf\xc3\xa9\",\"dkim-signature\":[\"v=1;\\r\\n\\ta=b\",\"v=2\"],"
 		"\"milter\":{\"add_headers\":{\"X-A\":[{\"value\":\"1\",\"order\":1},\"2\"],"
-		"\"X-Evil\\r\\nX-B\":\"x\",\"X-C\":\"a\\r\\nX-Spam-Flag: NO\\r\\n\\r\\nbody\\u0007\"},"
-		"\"remove_headers\":{\"X-D\":[1,-1],\"X-E\":2.0},\"change_from\":\"<new@x.example>\","
+		"\"X-Evil\\r\\nX-B\":\"x\",\"X-C\":\"a\\r\\nX-Spam-Flag: "
+	        "NO\\r\\n\\r\\nbody\\u0007\"},"
+		"\"remove_headers\":{\"X-D\":[1,-1],\"X-E\":2.0},\"change_from\":\"<new@x.example>"
+	        "\","
 		"\"add_rcpt\":[\"<a@x>\",\"b@x\"],\"del_rcpt\":[\"c@x\"],\"reject\":\"quarantine\","
 		"\"no_action\":true}" END;
 	struct rspamd_answer answer;
@@ -157,7 +161,14 @@ static void milter_block(void **state)
 static void refused(void **state)
 {
 	static const char *const rows[] = {
-		"", "{}", "[]", "null", "\"x\"", "1", "{", "pong\r\n",
+		"",
+		"{}",
+		"[]",
+		"null",
+		"\"x\"",
+		"1",
+		"{",
+		"pong\r\n",
 		"{\"score\":1,\"required_score\":15}",
 		"{\"action\":\"reject\"}",
 		"{\"score\":\"1\",\"action\":\"reject\"}",
@@ -182,7 +193,8 @@ static void refused(void **state)
 		"{\"score\":1,\"action\":\"reject\",\"milter\":1}",
 		"{\"score\":1,\"action\":\"reject\",\"milter\":{\"add_headers\":[]}}",
 		"{\"score\":1,\"action\":\"reject\",\"milter\":{\"add_headers\":{\"A\":1}}}",
-		"{\"score\":1,\"action\":\"reject\",\"milter\":{\"add_headers\":{\"A\":{\"value\":1}}}}",
+		"{\"score\":1,\"action\":\"reject\",\"milter\":{\"add_headers\":{\"A\":{\"value\":"
+		"1}}}}",
 		"{\"score\":1,\"action\":\"reject\",\"milter\":{\"remove_headers\":{\"A\":\"1\"}}}",
 		"{\"score\":1,\"action\":\"reject\",\"milter\":{\"remove_headers\":{\"A\":1.5}}}",
 		"{\"score\":1,\"action\":\"reject\",\"milter\":{\"add_rcpt\":\"a@b\"}}",
@@ -212,7 +224,8 @@ static void refused(void **state)
 static void odd_bytes(void **state)
 {
 	static const char nul[] = BEGIN "\0" END;
-	static const char mended[] = BEGIN ",\"milter\":{\"add_headers\":{\"X-T\":\"q\xc3( z\"}}" END;
+	static const char mended[] =
+		BEGIN ",\"milter\":{\"add_headers\":{\"X-T\":\"q\xc3( z\"}}" END;
 	AUTO(buf_free) struct buf deep = { 0 };
 	struct rspamd_answer answer;
 	struct verdict verdict;
@@ -234,7 +247,8 @@ static void odd_bytes(void **state)
 	assert_int_equal(parse(nul, sizeof(nul) - 1, &verdict, &answer), -1);
 	release(&verdict, &answer);
 	assert_int_equal(parse(mended, strlen(mended), &verdict, &answer), 0);
-	assert_string_equal(answer.additions[0].value, " q??" "?( z");
+	assert_string_equal(answer.additions[0].value, " q??"
+						       "?( z");
 	release(&verdict, &answer);
 }
 
@@ -281,11 +295,12 @@ static void request_headers(void **state)
 
 	(void)state;
 	headers_init(&list, 1024 * 1024);
-	assert_true(fact_set(&client.name, "p\r\nRcpt: <x@y>") &&
-		    fact_set(&client.address, "IPv6:::1") && fact_set(&client.helo, " a (b)\x7f ") &&
-		    fact_set(&client.server_name, "mx.example.net") &&
-		    fact_set(&client.tls_version, "TLSv1.3") &&
-		    fact_set(&envelope.sender, "\"a,b\"@x") && fact_set(&envelope.queue_id, "4A\n"));
+	assert_true(
+		fact_set(&client.name, "p\r\nRcpt: <x@y>") &&
+		fact_set(&client.address, "IPv6:::1") && fact_set(&client.helo, " a (b)\x7f ") &&
+		fact_set(&client.server_name, "mx.example.net") &&
+		fact_set(&client.tls_version, "TLSv1.3") &&
+		fact_set(&envelope.sender, "\"a,b\"@x") && fact_set(&envelope.queue_id, "4A\n"));
 	assert_true(strlist_add(&envelope.recipients, "u@x") &&
 		    strlist_add(&envelope.recipients, "a,b@x") &&
 		    strlist_add(&envelope.recipients, "a>,<b@x") &&
@@ -297,8 +312,8 @@ static void request_headers(void **state)
 	assert_string_equal(header_value(&list, "Hostname", 0), "p??Rcpt: <x@y>");
 	assert_string_equal(header_value(&list, "From", 0), "<\"a,b\"@x>");
 	assert_string_equal(header_value(&list, "Rcpt", 0), "<u@x>");
-	assert_string_equal(header_value(&list, "Rcpt", headers_find(&list, "Rcpt", 0) + 1),
-		"<\xc3\xa9@x>");
+	assert_string_equal(
+		header_value(&list, "Rcpt", headers_find(&list, "Rcpt", 0) + 1), "<\xc3\xa9@x>");
 	assert_string_equal(header_value(&list, "Queue-Id", 0), "4A?");
 	assert_string_equal(header_value(&list, "TLS-Version", 0), "TLSv1.3");
 	assert_null(header_value(&list, "User", 0));

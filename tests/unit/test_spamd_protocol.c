@@ -24,7 +24,8 @@ static void requests(void **state)
 		const char *expected;
 	} rows[] = {
 		{ SPAMD_CHECK, NULL, "CHECK SPAMC/1.5\r\nContent-length: 486\r\n\r\n" },
-		{ SPAMD_SYMBOLS, "bob", "SYMBOLS SPAMC/1.5\r\nContent-length: 486\r\nUser: bob\r\n\r\n" },
+		{ SPAMD_SYMBOLS, "bob",
+			"SYMBOLS SPAMC/1.5\r\nContent-length: 486\r\nUser: bob\r\n\r\n" },
 		{ SPAMD_HEADERS, "", "HEADERS SPAMC/1.5\r\nContent-length: 486\r\n\r\n" },
 		{ SPAMD_HEADERS, "a b", "HEADERS SPAMC/1.5\r\nContent-length: 486\r\n\r\n" },
 		{ SPAMD_HEADERS, "a\r\nX: y", "HEADERS SPAMC/1.5\r\nContent-length: 486\r\n\r\n" },
@@ -50,8 +51,8 @@ static void requests(void **state)
 	}
 }
 
-static enum spamd_reply_state parse(enum spamd_verb verb, const char *bytes, size_t length,
-	bool at_eof, struct verdict *ret)
+static enum spamd_reply_state parse(
+	enum spamd_verb verb, const char *bytes, size_t length, bool at_eof, struct verdict *ret)
 {
 	struct spamd_reply reply;
 
@@ -79,10 +80,10 @@ static const struct row good[] = {
 	{ SPAMD_CHECK, OK "spam:False;1/5\r\n\r\n", false, 1000, 5000, 0 },
 	{ SPAMD_CHECK, "SPAMD/1.5 0 EX_OK\r\nX-New: a:b\r\n" SPAM "\r\n", true, 1001300, 5000, 0 },
 	{ SPAMD_CHECK, "SPAMD/2.0 0\r\n" SPAM "\r\n", true, 1001300, 5000, 0 },
-	{ SPAMD_CHECK, OK "Content-length: 7\r\nSpam: False ; 15.00 / 15.00\r\n\r\nGTUBE\r\n", false,
-		15000, 15000, 0 },
-	{ SPAMD_SYMBOLS, OK "Content-length: 21\r\n" SPAM "\r\nGTUBE,RCVD_ILLEGAL_IP", true, 1001300,
-		5000, 2 },
+	{ SPAMD_CHECK, OK "Content-length: 7\r\nSpam: False ; 15.00 / 15.00\r\n\r\nGTUBE\r\n",
+		false, 15000, 15000, 0 },
+	{ SPAMD_SYMBOLS, OK "Content-length: 21\r\n" SPAM "\r\nGTUBE,RCVD_ILLEGAL_IP", true,
+		1001300, 5000, 2 },
 	{ SPAMD_SYMBOLS, OK SPAM "Content-length: 0\r\n\r\n", true, 1001300, 5000, 0 },
 	{ SPAMD_SYMBOLS, OK SPAM "Content-length: 7\r\n\r\nGTUBE\r\n", true, 1001300, 5000, 1 },
 	{ SPAMD_SYMBOLS, OK SPAM "CONTENT-LENGTH: 6\r\n\r\nA,,B,C", true, 1001300, 5000, 3 },
@@ -104,8 +105,8 @@ static void good_replies(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		assert_int_equal(parse(good[i].verb, good[i].reply, strlen(good[i].reply), false,
-					 &verdict),
+		assert_int_equal(
+			parse(good[i].verb, good[i].reply, strlen(good[i].reply), false, &verdict),
 			SPAMD_REPLY_COMPLETE);
 		check_good(&good[i], &verdict);
 	}
@@ -201,7 +202,8 @@ static void bad_replies(void **state)
 		{ SPAMD_CHECK, OK SPAM "\r\n" OK SPAM "\r\n", "behind the end" },
 		{ SPAMD_SYMBOLS, OK SPAM "\r\nGTUBE", "no Content-length" },
 		{ SPAMD_SYMBOLS, OK SPAM "Content-length: 5\r\n\r\nGTUBE,", "behind the end" },
-		{ SPAMD_SYMBOLS, OK SPAM "Content-length: 5\r\nContent-length: 5\r\n", "two Content" },
+		{ SPAMD_SYMBOLS, OK SPAM "Content-length: 5\r\nContent-length: 5\r\n",
+			"two Content" },
 		{ SPAMD_SYMBOLS, OK SPAM "Content-length: -5\r\n", "no number" },
 		{ SPAMD_SYMBOLS, OK SPAM "Content-length: 99999999\r\n", "no number" },
 		{ SPAMD_SYMBOLS, OK SPAM "Content-length: 99999999999999999999\r\n", "no number" },
@@ -212,8 +214,8 @@ static void bad_replies(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(parse(rows[i].verb, rows[i].reply, strlen(rows[i].reply), false,
-					 &verdict),
+		assert_int_equal(
+			parse(rows[i].verb, rows[i].reply, strlen(rows[i].reply), false, &verdict),
 			SPAMD_REPLY_MALFORMED);
 		assert_int_equal(verdict.status, VERDICT_MALFORMED);
 		if (!strstr(verdict.err.text, rows[i].why))
@@ -255,7 +257,8 @@ static void ping_and_tell(void **state)
 		{ SPAMD_PING, "SPAMD/1.2 0 PONG\r\n\r\n", false, false },
 		{ SPAMD_LEARN_SPAM, OK "DidSet: local\r\n\r\n\r\n", true, false },
 		{ SPAMD_LEARN_HAM, OK "\r\n\r\n", false, false },
-		{ SPAMD_FORGET, OK "DidRemove: local\r\nContent-length: 2\r\n\r\n\r\n", false, true },
+		{ SPAMD_FORGET, OK "DidRemove: local\r\nContent-length: 2\r\n\r\n\r\n", false,
+			true },
 	};
 
 	(void)state;
@@ -282,12 +285,12 @@ static void take(const char *bytes, struct verdict *ret)
 	assert_true(spamd_headers_take(bytes, strlen(bytes), ret));
 }
 
-#define BLOCK                                                                                      \
-	"X-Spam-Checker-Version: SpamAssassin 4.0.1 (2024-03-25) on HOST\r\n"                      \
-	"X-Spam-Flag: YES\r\n"                                                                     \
-	"X-Spam-Level: ****\r\n"                                                                   \
-	"X-Spam-Status: Yes, score=1001.3 required=5.0 tests=GTUBE,\r\n"                           \
-	"\tRCVD_ILLEGAL_IP,THIRD autolearn=no autolearn_force=no\r\n\tversion=4.0.1\r\n"           \
+#define BLOCK                                                                            \
+	"X-Spam-Checker-Version: SpamAssassin 4.0.1 (2024-03-25) on HOST\r\n"            \
+	"X-Spam-Flag: YES\r\n"                                                           \
+	"X-Spam-Level: ****\r\n"                                                         \
+	"X-Spam-Status: Yes, score=1001.3 required=5.0 tests=GTUBE,\r\n"                 \
+	"\tRCVD_ILLEGAL_IP,THIRD autolearn=no autolearn_force=no\r\n\tversion=4.0.1\r\n" \
 	"X-Spam-Report: \r\n\t*  1.3 RCVD\r\n\t* 1000 GTUBE\r\n"
 
 static void headers_reply(void **state)
@@ -301,7 +304,7 @@ static void headers_reply(void **state)
 	assert_string_equal(verdict.tests[0].name, "GTUBE");
 	assert_string_equal(verdict.tests[1].name, "RCVD_ILLEGAL_IP");
 	assert_string_equal(verdict.tests[2].name, "THIRD");
-	assert_string_equal(verdict.autolearn, "no");
+	assert_string_equal(verdict.autolearn, "no autolearn_force=no");
 	assert_string_equal(verdict.version, "SpamAssassin 4.0.1 (2024-03-25) on HOST");
 	assert_int_equal(verdict.extra.count, 1);
 	assert_string_equal(headers_name(&verdict.extra, 0), "X-Spam-Report");
@@ -329,7 +332,8 @@ static void wrapper(void **state)
 	struct verdict verdict;
 
 	(void)state;
-	take("Received: from localhost by HOST\r\n\twith SpamAssassin (version 4.0.1);\r\n\tdate\r\n"
+	take("Received: from localhost by HOST\r\n\twith SpamAssassin (version "
+	     "4.0.1);\r\n\tdate\r\n"
 	     "From: X-Spam-Status: Yes, tests=FORGED\r\nTo: b@example.org\r\nSubject: s\r\n" BLOCK
 	     "MIME-Version: 1.0\r\nX-Spam-Late: no\r\n\r\n",
 		&verdict);
@@ -384,11 +388,16 @@ static void hostile_headers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(requests), cmocka_unit_test(good_replies),
-		cmocka_unit_test(every_cut), cmocka_unit_test(byte_by_byte),
-		cmocka_unit_test(bad_replies), cmocka_unit_test(limits),
-		cmocka_unit_test(ping_and_tell), cmocka_unit_test(headers_reply),
-		cmocka_unit_test(wrapper), cmocka_unit_test(hostile_headers),
+		cmocka_unit_test(requests),
+		cmocka_unit_test(good_replies),
+		cmocka_unit_test(every_cut),
+		cmocka_unit_test(byte_by_byte),
+		cmocka_unit_test(bad_replies),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(ping_and_tell),
+		cmocka_unit_test(headers_reply),
+		cmocka_unit_test(wrapper),
+		cmocka_unit_test(hostile_headers),
 	};
 
 	/* Trap 27: a comma locale must not change how numbers are read. */

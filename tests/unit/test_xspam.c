@@ -22,8 +22,9 @@ struct row {
 
 static void build(const struct row *row, struct header_list *list)
 {
-	struct xspam_facts facts = { .spam = row->spam, .required = row->required,
-		.required_off = row->off };
+	struct xspam_facts facts = {
+		.spam = row->spam, .required = row->required, .required_off = row->off
+	};
 	struct verdict verdict;
 	struct err err = ERR_INIT;
 
@@ -31,8 +32,7 @@ static void build(const struct row *row, struct header_list *list)
 	verdict.status = VERDICT_SCORED;
 	verdict.score = row->score;
 	verdict.required = 5000;
-	verdict.autolearn = strdup("no");
-	verdict.autolearn_force = strdup("no");
+	verdict.autolearn = strdup("no autolearn_force=no");
 	verdict.version = strdup("SpamAssassin 4.0.1 (2024-03-25) on host");
 	for (const char *name = row->tests; *name != '\0'; name += strcspn(name, ",") + 1) {
 		assert_true(verdict_add_test(&verdict, name, strcspn(name, ","), false, 0));
@@ -58,12 +58,16 @@ static const char *value_of(const struct header_list *list, const char *name)
 static void scores(void **state)
 {
 	static const struct row rows[] = {
-		{ true, false, 1001300, 5000, "B,A", " **************************************************",
+		{ true, false, 1001300, 5000, "B,A",
+			" **************************************************",
 			" Yes, score=1001.3 required=5.0 tests=A,B" END },
-		{ true, false, 5000, 5000, "", " *****", " Yes, score=5.0 required=5.0 tests=none" END },
-		{ false, false, 4960, 5000, "", " ****", " No, score=4.9 required=5.0 tests=none" END },
+		{ true, false, 5000, 5000, "", " *****",
+			" Yes, score=5.0 required=5.0 tests=none" END },
+		{ false, false, 4960, 5000, "", " ****",
+			" No, score=4.9 required=5.0 tests=none" END },
 		{ false, false, 999, 5000, "", " ", " No, score=1.0 required=5.0 tests=none" END },
-		{ false, false, -12345, 5000, "", " ", " No, score=-12.3 required=5.0 tests=none" END },
+		{ false, false, -12345, 5000, "", " ",
+			" No, score=-12.3 required=5.0 tests=none" END },
 		{ false, false, -20, 5000, "", " ", " No, score=0.0 required=5.0 tests=none" END },
 		/* Every recipient has tag = off: the scorer's own threshold, No, and no Flag. */
 		{ true, true, 20000, 1000, "", " ********************",
@@ -177,10 +181,18 @@ static void checker(void **state)
 		const char *name, *value;
 		bool good;
 	} rows[] = {
-		{ "X-A", " b", true }, { "X-A", " ", true }, { "X-A", " b\n\tc", true },
-		{ "X-A", "b", false }, { "X-A", " b\r\n\tc", false }, { "X-A", " b\nc", false },
-		{ "X-A", " b\n\t", false }, { "X-A", " b\n\n\tc", false }, { "X-A", " \xff", false },
-		{ "X-A", " b\n", false }, { "X A", " b", false }, { "X:A", " b", false },
+		{ "X-A", " b", true },
+		{ "X-A", " ", true },
+		{ "X-A", " b\n\tc", true },
+		{ "X-A", "b", false },
+		{ "X-A", " b\r\n\tc", false },
+		{ "X-A", " b\nc", false },
+		{ "X-A", " b\n\t", false },
+		{ "X-A", " b\n\n\tc", false },
+		{ "X-A", " \xff", false },
+		{ "X-A", " b\n", false },
+		{ "X A", " b", false },
+		{ "X:A", " b", false },
 		{ "", " b", false },
 	};
 
