@@ -40,8 +40,7 @@ struct verdict {
 	struct verdict_test *tests;
 	size_t test_count;
 	size_t test_capacity;
-	char *autolearn;  /* "no", "ham", "spam" ...; NULL: not said */
-	char *autolearn_force; /* "no", "yes"; NULL: not said, as when learning is off */
+	char *autolearn;  /* "no autolearn_force=no", "disabled" ...; NULL: not said */
 	char *version;    /* the engine's, "SpamAssassin 4.0.1 (2024-03-25) on host"; NULL */
 	struct header_list extra; /* X-Spam-* fields that the scorer's administrator wants added */
 	char *scorer;     /* section name; owned */

@@ -66,6 +66,13 @@ int gate_start(const struct listen_setting *listen, struct err *err)
 	sigset_t all, old;
 	int errnum;
 
+	int fd = socket_connect(listen);
+
+	if (fd < 0)
+		return err_set_errno(err, errno,
+			"the daemon cannot reach its own socket %s (its user needs to pass each "
+			"directory of the path)", listen->text);
+	close(fd);
 	gate.listen = listen;
 	gate.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	sigfillset(&all);

@@ -6,16 +6,13 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <netdb.h>
-#include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-/* How long a copy that might be alive is given to take a connection, milliseconds. */
-#define LIVE_CHECK_MS 1000
 
 static int connect_unix(const char *path)
 {
@@ -148,12 +145,18 @@ int socket_prepare(const struct settings *settings, struct socket_making *ret_ma
 	return 0;
 }
 
-/* Give the socket its group and mode where umask and group could not. */
-static int set_group_and_mode(const struct settings *settings, struct err *err)
+/*
+ * Give the socket its group and mode where umask and group could not, and, started as root, to the
+ * user who will run: the gate connects to it, and it is removed at the end.
+ */
+static int set_owner_and_mode(const struct settings *settings, struct err *err)
 {
 	const char *path = settings->listen.path;
+	const struct passwd *user = geteuid() == 0 ? getpwnam(settings->user) : NULL;
 	gid_t group = (gid_t)-1;
 
+	if (user != NULL && chown(path, user->pw_uid, (gid_t)-1) != 0)
+		return err_set_errno(err, errno, "cannot give %s to user %s", path, settings->user);
 	if (settings->socket_group[0] != '\0') {
 		if (find_group(settings->socket_group, &group, err) != 0)
 			return -1;
@@ -167,14 +170,13 @@ static int set_group_and_mode(const struct settings *settings, struct err *err)
 	return 0;
 }
 
-/* As root the socket is given to the user who will run, so that it can be removed at the end. */
 int socket_finish(const struct settings *settings, const struct socket_making *making,
 	struct err *err)
 {
 	int result = 0;
 
 	if (settings->listen.family == LISTEN_UNIX)
-		result = set_group_and_mode(settings, err);
+		result = set_owner_and_mode(settings, err);
 	umask(making->umask_before);
 	if (making->group_changed && setegid(making->group_before) != 0)
 		return err_set_errno(err, errno, "cannot return to the former group");

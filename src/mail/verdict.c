@@ -40,7 +40,6 @@ void verdict_free(struct verdict *verdict)
 		free(verdict->tests[i].name);
 	free(verdict->tests);
 	free(verdict->autolearn);
-	free(verdict->autolearn_force);
 	free(verdict->version);
 	free(verdict->scorer);
 	free(verdict->server);
@@ -81,11 +80,9 @@ bool verdict_copy(struct verdict *ret, const struct verdict *verdict)
 	*ret = *verdict;
 	ret->tests = NULL;
 	ret->test_count = ret->test_capacity = 0;
-	ret->autolearn = ret->autolearn_force = NULL;
-	ret->version = ret->scorer = ret->server = NULL;
+	ret->autolearn = ret->version = ret->scorer = ret->server = NULL;
 	headers_init(&ret->extra, LIMIT_SPAMD_REPLY);
 	if (copy_text(&ret->autolearn, verdict->autolearn) &&
-		copy_text(&ret->autolearn_force, verdict->autolearn_force) &&
 		copy_text(&ret->version, verdict->version) &&
 		copy_text(&ret->scorer, verdict->scorer) &&
 		copy_text(&ret->server, verdict->server) && copy_lists(ret, verdict))
