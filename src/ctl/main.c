@@ -22,6 +22,12 @@ static const struct command commands[] = {
 		"Ask the scorers about message files and say what would happen; changes nothing.",
 		"spambridgectl score --from news@example.org --to alice@example.com message.eml",
 		command_score },
+	{ "status", "[--watch] [--socket PATH]", "Show how the running daemon and its scorers are.",
+		"spambridgectl status", command_status },
+	{ "metrics", "[--socket PATH]", "Show the running daemon's counters.", "spambridgectl metrics",
+		command_metrics },
+	{ "reload", "[--socket PATH]", "Have the running daemon read its configuration again.",
+		"spambridgectl reload", command_reload },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

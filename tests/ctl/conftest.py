@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -11,7 +12,8 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
-from support.daemon import build_directory, program     # noqa: E402
+from support.daemon import Daemon, Workspace, build_directory     # noqa: E402
+from support.daemon import program, run     # noqa: E402
 from support.spamassassin import Spamd     # noqa: E402
 
 
@@ -71,3 +73,19 @@ def ctl(tmp_path):
 def spamd():
     with Spamd() as found:
         yield found
+
+
+def plain_daemon(servers):
+    """The daemon for these servers, with no option that this build does not know."""
+    daemon = Daemon(servers)
+    checked = run("spambridge", "-t", "-c", daemon.config_path)
+    if "quarantine is not supported" in checked.stderr:
+        daemon.write_config(re.sub(r"^quarantine .*\n", "", daemon.config, flags=re.MULTILINE))
+    return daemon
+
+
+@pytest.fixture
+def workspace():
+    """A directory that the daemon's user can reach."""
+    with Workspace() as place:
+        yield place

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The daemon's status answer for a person. */
+#include "ctl/status_report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/tool.h"
+
+#define ROW_SIZE 4096
+
+const char *health_word(enum health health)
+{
+	switch (health) {
+	case HEALTH_GOOD:
+		return "healthy";
+	case HEALTH_DEGRADED:
+		return "degraded";
+	case HEALTH_DOWN:
+		break;
+	}
+	return "down";
+}
+
+static long long number(const json_t *object, const char *name)
+{
+	return (long long)json_number_value(json_object_get(object, name));
+}
+
+static const char *text(const json_t *object, const char *name)
+{
+	const char *value = json_string_value(json_object_get(object, name));
+
+	return value == NULL ? "" : value;
+}
+
+static size_t healthy_servers(const json_t *servers)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < json_array_size(servers); i++)
+		count += json_is_true(json_object_get(json_array_get(servers, i), "healthy"));
+	return count;
+}
+
+enum health status_health(const json_t *status)
+{
+	const json_t *servers = json_object_get(status, "servers");
+	size_t healthy = healthy_servers(servers);
+
+	if (healthy == 0)
+		return HEALTH_DOWN;
+	return healthy == json_array_size(servers) ? HEALTH_GOOD : HEALTH_DEGRADED;
+}
+
+/* "3d 4h", "12m 5s": the two largest units. */
+static void span(long long seconds, char *row, size_t size)
+{
+	long long minutes = seconds / 60, hours = minutes / 60, days = hours / 24;
+
+	if (days > 0)
+		snprintf(row, size, "%lldd %lldh", days, hours % 24);
+	else if (hours > 0)
+		snprintf(row, size, "%lldh %lldm", hours, minutes % 60);
+	else if (minutes > 0)
+		snprintf(row, size, "%lldm %llds", minutes, seconds % 60);
+	else
+		snprintf(row, size, "%llds", seconds < 0 ? 0 : seconds);
+}
+
+static void print_head(const json_t *status, time_t now)
+{
+	const json_t *servers = json_object_get(status, "servers");
+	char row[ROW_SIZE], since[64];
+
+	snprintf(row, sizeof(row), "%zu of %zu servers answer, %lld messages under way",
+		healthy_servers(servers), json_array_size(servers), number(status, "messages"));
+	say_row(health_word(status_health(status)), row);
+	span(number(status, "uptime_s"), since, sizeof(since));
+	snprintf(row, sizeof(row), "version %s, process %lld, up %s, %lld connections",
+		text(status, "program_version"), number(status, "pid"), since,
+		number(status, "sessions"));
+	say_row("daemon", row);
+	span((long long)now - number(status, "loaded_at"), since, sizeof(since));
+	snprintf(row, sizeof(row), "%s, read %s ago", text(status, "config"), since);
+	say_row("configuration", row);
+}
+
+static void print_server(const json_t *server, time_t now)
+{
+	char row[ROW_SIZE], since[64];
+
+	snprintf(row, sizeof(row), "%s %s: %s", text(server, "scorer"), text(server, "server"),
+		json_is_true(json_object_get(server, "healthy")) ? "answers" : "SET ASIDE");
+	say_row("server", row);
+	snprintf(row, sizeof(row), "%lld of %lld in use, %lld waiting, usually %.1f ms",
+		number(server, "busy"), number(server, "slots"), number(server, "waiting"),
+		json_number_value(json_object_get(server, "latency_ms")));
+	say_row("", row);
+	snprintf(row, sizeof(row), "%lld answered, %lld refused, %lld nonsense, %lld silent",
+		number(server, "answered"), number(server, "refused"),
+		number(server, "nonsense"), number(server, "silent"));
+	say_row("", row);
+	if (number(server, "last_error_at") == 0)
+		return;
+	span((long long)now - number(server, "last_error_at"), since, sizeof(since));
+	snprintf(row, sizeof(row), "last error %s ago: %s", since, text(server, "last_error"));
+	say_row("", row);
+}
+
+static void print_late(const json_t *late)
+{
+	char row[ROW_SIZE];
+
+	snprintf(row, sizeof(row), "%lld running, %lld kept, %lld used by retries",
+		number(late, "running"), number(late, "kept"), number(late, "used"));
+	say_row("late verdicts", row);
+}
+
+/* "action_reason": count, in the order of the answer. */
+static void print_counters(json_t *counters)
+{
+	const char *name, *label = "messages";
+	json_t *count;
+
+	json_object_foreach(counters, name, count) {
+		char row[ROW_SIZE];
+
+		snprintf(row, sizeof(row), "%10lld  %s", (long long)json_integer_value(count), name);
+		say_row(label, row);
+		label = "";
+	}
+}
+
+void status_print(const json_t *status, time_t now)
+{
+	const json_t *servers = json_object_get(status, "servers");
+	char row[ROW_SIZE];
+
+	print_head(status, now);
+	for (size_t i = 0; i < json_array_size(servers); i++)
+		print_server(json_array_get(servers, i), now);
+	print_late(json_object_get(status, "late"));
+	print_counters(json_object_get(status, "counters"));
+	if (number(status, "log_dropped") == 0)
+		return;
+	snprintf(row, sizeof(row), "%lld records were dropped: the log is too slow",
+		number(status, "log_dropped"));
+	say_row("log", row);
+}
