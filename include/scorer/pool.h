@@ -44,6 +44,7 @@ struct slot_request {
 	struct server **tried;    /* servers not to be given again; owned */
 	size_t tried_count;
 	struct slot_waiter *waiter; /* owned */
+	enum server_outcome trouble; /* with SLOT_NONE_HEALTHY: what befell the last one set aside */
 };
 
 /* A pool for the scorers of a snapshot, its threads started. NULL with the reason. */

@@ -29,6 +29,8 @@ struct server {
 	unsigned busy;          /* slots in use */
 	bool healthy;
 	bool probing;
+	enum server_outcome trouble; /* why it was set aside last */
+	int64_t trouble_us;          /* and when */
 	unsigned nonsense_in_row;
 	int pause_ms;
 	struct deadline probe_at; /* while not healthy */

@@ -164,6 +164,20 @@ static bool served_in_time(struct pool *pool, size_t scorer, struct deadline dea
 		deadline_us_left(deadline);
 }
 
+/* Why the server that was set aside last was; UNKNOWN when none was (a name that is not known yet). */
+static enum server_outcome last_trouble(const struct pool *pool)
+{
+	enum server_outcome trouble = SERVER_UNKNOWN;
+	int64_t latest_us = 0;
+
+	for (size_t i = 0; i < pool->server_count; i++)
+		if (!pool->servers[i].healthy && pool->servers[i].trouble_us > latest_us) {
+			latest_us = pool->servers[i].trouble_us;
+			trouble = pool->servers[i].trouble;
+		}
+	return trouble;
+}
+
 /* Take a slot at once, or join the queue of the scorer that is to be asked. */
 static enum slot_result ask(struct pool *pool, struct slot_request *request,
 	struct deadline deadline)
@@ -172,8 +186,10 @@ static enum slot_result ask(struct pool *pool, struct slot_request *request,
 	long scorer = first_scorer(pool, request);
 	struct server *server;
 
-	if (scorer < 0)
+	if (scorer < 0) {
+		request->trouble = last_trouble(pool);
 		return SLOT_NONE_HEALTHY;
+	}
 	server = pool->queues[scorer].waiting == 0 || request->tried_count > 0 ?
 		least_busy(pool, request, (size_t)scorer) :
 		NULL;

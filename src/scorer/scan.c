@@ -48,6 +48,22 @@ static enum server_outcome outcome_of(enum verdict_status status)
 	return SERVER_UNKNOWN;
 }
 
+/* What a message is told when everybody is set aside. */
+static enum verdict_status status_of_trouble(enum server_outcome trouble)
+{
+	switch (trouble) {
+	case SERVER_SILENT:
+		return VERDICT_TIMEOUT;
+	case SERVER_NONSENSE:
+		return VERDICT_MALFORMED;
+	case SERVER_REFUSED:
+	case SERVER_ANSWERED:
+	case SERVER_UNKNOWN:
+		break;
+	}
+	return VERDICT_REFUSED;
+}
+
 /* Note which server a verdict or a failure is from. */
 static void sign(struct verdict *verdict, struct server *server)
 {
@@ -119,7 +135,7 @@ static bool ask_next(struct run *run)
 	case SLOT_WAITING:
 		return true;
 	case SLOT_NONE_HEALTHY:
-		fail(run, VERDICT_REFUSED, "no scorer is healthy");
+		fail(run, status_of_trouble(run->slots.trouble), "no scorer is healthy");
 		return false;
 	case SLOT_OVERLOADED:
 		break;

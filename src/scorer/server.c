@@ -11,9 +11,12 @@ static void note_error(struct server *server, const char *why)
 	server->last_error_s = (int64_t)time(NULL);
 }
 
-static enum server_change set_aside(struct server *server)
+static enum server_change set_aside(struct server *server, enum server_outcome trouble)
 {
 	bool was_healthy = server->healthy;
+
+	server->trouble = trouble;
+	server->trouble_us = clock_now_us();
 
 	/* The next try goes to the host's next address, if it has several. */
 	server->address++;
@@ -54,17 +57,19 @@ enum server_change server_note(struct server *server, enum server_outcome outcom
 	case SERVER_REFUSED:
 		server->refused++;
 		note_error(server, why);
-		return set_aside(server);
+		return set_aside(server, outcome);
 	case SERVER_NONSENSE:
 		server->nonsense++;
 		note_error(server, why);
-		return ++server->nonsense_in_row >= NONSENSE_IN_A_ROW ? set_aside(server) :
-									SERVER_SAME;
+		return ++server->nonsense_in_row >= NONSENSE_IN_A_ROW ?
+			set_aside(server, outcome) :
+			SERVER_SAME;
 	case SERVER_SILENT:
 		server->silent++;
 		note_error(server, why);
 		/* One slow message is no fault of a server that answered others meanwhile. */
-		return server->last_answer_us < started_us ? set_aside(server) : SERVER_SAME;
+		return server->last_answer_us < started_us ? set_aside(server, outcome) :
+							     SERVER_SAME;
 	case SERVER_UNKNOWN:
 		break;
 	}
