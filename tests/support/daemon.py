@@ -151,6 +151,8 @@ class Daemon:
         if not store:
             policy = re.sub(r"\bquarantine = off\b", "", policy)
         scorers = scorer_section("x", servers, protocol, scorer) if servers else ""
+        if self.drop == "setpriv" or os.geteuid() != 0:
+            options = f'socket_group = ""\n{options}'  # the default is a group that we are not in
         return (f'listen = "{self.address}"\n'
                 f'control = "{self.control}"\n'
                 f'user = "{test_user()}"\n'
