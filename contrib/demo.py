@@ -117,18 +117,18 @@ def field(name, text):
 
 
 def explain(chain, scratch, inbox):
-    work = chain.daemon.workspace.path
+    config = chain.daemon.config_path
     print(textwrap.dedent(f"""\
         It goes on running. Send it a message of yours, from you@example.net to anybody:
             curl smtp://127.0.0.1:{chain.postfix.port} --mail-from you@example.net \\
                  --mail-rcpt you@example.com -T message.eml
-        configuration     {chain.daemon.config_path}
+        ask the daemon    {os.environ["SPAMBRIDGE_BUILD"]}/spambridgectl -c {config} status
+        configuration     {config}
         new settings      edit it, then: kill -USR1 {chain.daemon.pid()}
         delivered mail    {inbox}/
         mail log          {chain.postfix.log_file}
         spambridge's log  {scratch}/spambridge.log
         spamd's log       {chain.spamd.log_file}
-        control socket    {work}/control.sock
         stop and remove   kill {os.getpid()}
         """))
 

@@ -74,7 +74,7 @@ def test_reject_off_never_refuses(own_chain):
 
 def test_percent_in_the_reject_text(own_chain):
     """Postfix drops single percent signs of a milter's reply (trap 36)."""
-    text = "100% spam, %d and %s, score %{score}"
+    text = "100%% spam, %%d and %%s, score %{score}"
     chain = own_chain(policy=thresholds(more=f'reject_text = "{text}"'))
     reply = chain.send(mail(phrase("SB_TWENTY")))
     assert reply.code == 550
