@@ -169,7 +169,8 @@ check_relay(@$_) for @known;
 
 # Words that mean something to some branch of the parser, combined at random (fixed seed).
 my @words = ('Exim', '[127.0.0.1]', '127.0.0.1', '[IPv6:::1]', 'ecelerity', 'by', 'with', 'id',
-	'from', 'via', 'for', 'HELO', 'EHLO', 'helo=a', 'envelope-from', 'envelope-sender', ' ', ' ',
+	'from', 'via', 'for', 'HELO', 'EHLO', 'helo=a', 'envelope-from', 'envelope-sender', ' ',
+	' ',
 	'(', ')', '[', ']', '<', '>', ';', '@', '=', '"', "\t", "\r\n\t", "\n", 'authenticated',
 	'Authenticated sender: x', ' (Postfix) with ESMTPSA', 'ESMTPA', 'HTTP', 'SMTPSVC',
 	'[XMail ', 'unverified', 'softdnserr', 'unknown', 'localhost', 'local', 'LMTPA', '.', ':',
@@ -217,7 +218,8 @@ sub compare_status {
 }
 for my $count (0 .. 60) {
 	for my $round (1 .. 4) {
-		my $name = sub { join('', map { ('A' .. 'Z', 0 .. 9, '_')[rand 37] } 1 .. 3 + rand 25) };
+		my @letters = ('A' .. 'Z', 0 .. 9, '_');
+		my $name = sub { join('', map { $letters[rand @letters] } 1 .. 3 + rand 25) };
 		my @names = map { $name->() } 1 .. $count;
 		my $score = sprintf('%.1f', rand(40) - 10);
 		my $learn = ('no no', 'ham no', 'spam yes', 'disabled')[rand 4];

@@ -315,7 +315,6 @@ static void headers_reply(void **state)
 		&verdict);
 	assert_int_equal(verdict.test_count, 0);
 	assert_string_equal(verdict.autolearn, "ham");
-	assert_null(verdict.autolearn_force);
 	assert_string_equal(verdict.version, "SpamAssassin 3.4.6");
 	verdict_free(&verdict);
 
