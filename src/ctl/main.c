@@ -28,6 +28,9 @@ static const struct command commands[] = {
 		command_metrics },
 	{ "reload", "[--socket PATH]", "Have the running daemon read its configuration again.",
 		"spambridgectl reload", command_reload },
+	{ "postfix", "enable|disable [--dry-run] [--config-dir DIR]",
+		"Add this filter to Postfix's smtpd_milters, or take it out.",
+		"spambridgectl postfix enable --dry-run", command_postfix },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -75,9 +75,9 @@ def spamd():
         yield found
 
 
-def plain_daemon(servers):
+def plain_daemon(servers, **more):
     """The daemon for these servers, with no option that this build does not know."""
-    daemon = Daemon(servers)
+    daemon = Daemon(servers, **more)
     checked = run("spambridge", "-t", "-c", daemon.config_path)
     if "quarantine is not supported" in checked.stderr:
         daemon.write_config(re.sub(r"^quarantine .*\n", "", daemon.config, flags=re.MULTILINE))
