@@ -4,20 +4,21 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/cursor.h"
 #include "base/deadline.h"
-#include "config.h"
-
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
 
 /* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
 #define DESCRIPTORS_BESIDES 64
@@ -82,54 +83,64 @@ int process_drop_privileges(const struct settings *settings, struct err *err)
 	return become(user, err);
 }
 
-#ifdef HAVE_SYSTEMD
+/*
+ * One datagram to the service manager (sd_notify(3)). The library's own function blocks while
+ * nobody reads the socket, and with it would block whoever has a signal to act on; a notification
+ * that cannot go out at once is of no more use.
+ */
+static void notify(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t length = path == NULL ? 0 : strlen(path);
+	int fd;
+
+	if (length < 2 || length >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(address.sun_path, path, length);
+	if (path[0] == '@')
+		address.sun_path[0] = '\0'; /* the abstract name space (unix(7)) */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return;
+	(void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+	close(fd);
+}
+
 void process_notify_ready(void)
 {
-	(void)sd_notify(0, "READY=1\nSTATUS=Filtering mail");
+	notify("READY=1\nSTATUS=Filtering mail");
 }
 
 void process_notify_reloading(void)
 {
-	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_now_us());
+	char text[64];
+
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_now_us());
+	notify(text);
 }
 
 void process_notify_stopping(void)
 {
-	(void)sd_notify(0, "STOPPING=1\nSTATUS=Answering the last messages");
+	notify("STOPPING=1\nSTATUS=Answering the last messages");
 }
 
 void process_notify_watchdog(void)
 {
-	(void)sd_notify(0, "WATCHDOG=1");
+	notify("WATCHDOG=1");
 }
 
 long process_watchdog_ms(void)
 {
-	uint64_t period_us = 0;
+	const char *text = getenv("WATCHDOG_USEC");
+	struct cursor cursor;
+	uint64_t period_us;
 
-	if (sd_watchdog_enabled(0, &period_us) <= 0)
+	if (text == NULL)
 		return 0;
-	return (long)(period_us / 2000);
+	cursor = cursor_over(text, strlen(text));
+	if (!cursor_number(&cursor, LONG_MAX, &period_us) || !cursor_at_end(&cursor))
+		return 0;
+	return (long)(period_us / 2000); /* twice as often as asked for, as the manual advises */
 }
-#else
-void process_notify_ready(void)
-{
-}
-
-void process_notify_reloading(void)
-{
-}
-
-void process_notify_stopping(void)
-{
-}
-
-void process_notify_watchdog(void)
-{
-}
-
-long process_watchdog_ms(void)
-{
-	return 0;
-}
-#endif
