@@ -43,7 +43,7 @@ int control_reload(struct strlist *errors)
 	process_notify_reloading();
 	result = runtime_reload(errors);
 	if (result == 0)
-		log_info(NULL, "configuration read again");
+		log_info(NULL, "configuration reloaded");
 	else
 		log_err(NULL, "reload failed, the former configuration stays in use");
 	for (size_t i = 0; i < errors->count; i++)
