@@ -3,8 +3,9 @@
  * Puts messages into a quarantine for the tests that kill it, starve it and injure it:
  *
  *   put [-d MS] [-b MAX_BYTES] [-i MAX_ITEMS] [-f RESERVE] [-n COUNT] [-t THREADS] [-s SCORE]
- *       DIRECTORY MESSAGE SENDER RECIPIENT...
+ *       [-k] DIRECTORY MESSAGE SENDER RECIPIENT...
  *
+ * -k: stay until the end of standard input, so that writers that were given up come to their end.
  * Says "stored ID" on standard output, unbuffered, as soon as the mail would be accepted, and
  * "failed REASON" when it would be deferred. Exit 0: all were stored; 75: not all; 1: no start.
  */
@@ -28,14 +29,14 @@ struct put {
 	long deadline_ms; /* 0: none */
 	long count, threads;
 	pthread_mutex_t lock;
-	bool failed;
+	bool failed, stay;
 };
 
 /* As libmilter hands it over: folds LF, one field at a time; the body as it is. */
 static bool add_head(struct message *message, char *at, char **ret_body)
 {
 	while (*at != '\0' && *at != '\r' && *at != '\n') {
-		char *colon = strchr(at, ':'), *end = at, *out;
+		char *colon = strchr(at, ':'), *end = at, *out, saved;
 
 		do {
 			end = strchr(end, '\n');
@@ -50,8 +51,7 @@ static bool add_head(struct message *message, char *at, char **ret_body)
 				*out++ = *in;
 		if (out > colon + 1 && out[-1] == '\n')
 			out--;
-		char saved = *end;
-
+		saved = *end;
 		*out = '\0';
 		if (!message_add_header(message, at, colon + 1))
 			return false;
@@ -134,8 +134,8 @@ static bool take_options(struct put *put, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "d:b:i:f:n:t:s:")) != -1) {
-		unsigned long number = option == 's' ? 0 : strtoul(optarg, NULL, 10);
+	while ((option = getopt(argc, argv, "d:b:i:f:n:t:s:k")) != -1) {
+		unsigned long number = strchr("sk?", option) != NULL ? 0 : strtoul(optarg, NULL, 10);
 
 		if (option == 'd')
 			put->deadline_ms = (long)number;
@@ -149,6 +149,8 @@ static bool take_options(struct put *put, int argc, char **argv)
 			put->count = (long)number;
 		else if (option == 't')
 			put->threads = (long)number;
+		else if (option == 'k')
+			put->stay = true;
 		else if (option != 's' ||
 			!score_parse(optarg, strlen(optarg), &put->verdict.score))
 			return false;
@@ -195,6 +197,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	result = run(&put);
+	while (put.stay && getchar() != EOF)
+		;
 	store_free(&put.store);
 	client_free(&put.client);
 	envelope_free(&put.envelope);
