@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From what is known of a message to the metadata and the file that go into the quarantine. */
+#ifndef SPAMBRIDGE_QUARANTINE_STORE_ITEM_H
+#define SPAMBRIDGE_QUARANTINE_STORE_ITEM_H
+
+#include "base/err.h"
+#include "quarantine/item_file.h"
+#include "quarantine/store.h"
+
+/* Fill *ret and `ret_id` for one new item. On failure *ret is empty. */
+int store_item_prepare(struct item_file *ret, const struct store_request *request,
+	char ret_id[ITEM_ID_SIZE], struct err *err);
+
+#endif

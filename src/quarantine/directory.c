@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The quarantine's directory, opened with suspicion. */
+#include "quarantine/directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+/* Group members review: they read, and change nothing. */
+#define FOLDER_MODE 0750
+
+static const struct {
+	const char *name;
+	mode_t mode;
+} folders[FOLDER_COUNT] = {
+	[FOLDER_TMP] = { "tmp", FOLDER_MODE },
+	[FOLDER_NEW] = { "new", FOLDER_MODE },
+	[FOLDER_CUR] = { "cur", FOLDER_MODE },
+	[FOLDER_REVIEW] = { "review", FOLDER_MODE },
+	[FOLDER_MARKS] = { "marks", 0700 },
+	[FOLDER_DIGEST] = { "digest", FOLDER_MODE },
+};
+
+void directory_close(struct directory *directory)
+{
+	descriptor_close(&directory->base);
+	for (int i = 0; i < FOLDER_COUNT; i++)
+		descriptor_close(&directory->folders[i]);
+}
+
+/* One directory above the quarantine: may others exchange what lies in it? */
+static int check_parent(int fd, const char *path, struct err *err)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) != 0)
+		return err_set_errno(err, errno, "cannot examine a parent of %s", path);
+	if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0)
+		return err_set(err, "others may write a parent directory of %s (mode %04o): "
+				    "chmod go-w, or choose another place",
+			path, (unsigned)status.st_mode & 07777);
+	return 0;
+}
+
+/* Walk down a path without links in it, looking at each directory. Returns a descriptor or -1. */
+static int walk(const char *real, const char *path, struct err *err)
+{
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char name[256];
+
+	while (fd >= 0 && check_parent(fd, path, err) == 0) {
+		size_t length;
+		int next;
+
+		real += strspn(real, "/");
+		if (*real == '\0')
+			return fd;
+		length = strcspn(real, "/");
+		if (length >= sizeof(name))
+			break;
+		memcpy(name, real, length);
+		name[length] = '\0';
+		real += length;
+		next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			err_set_errno(err, errno, "cannot open a parent of %s", path);
+		close(fd);
+		fd = next;
+	}
+	if (fd >= 0)
+		close(fd);
+	return err_set(err, "cannot open the parents of %s", path);
+}
+
+/* The parent's descriptor, and the last component of `path` in *ret_name (freed by the caller). */
+static int open_parent(const char *path, char **ret_name, struct err *err)
+{
+	AUTO(string_free) char *parent = strdup(path);
+	AUTO(string_free) char *real = NULL;
+	size_t length = strlen(path);
+	char *slash;
+
+	if (path[0] != '/')
+		return err_set(err, "the quarantine directory %s is no absolute path", path);
+	if (parent == NULL)
+		return err_set(err, "out of memory");
+	while (length > 1 && parent[length - 1] == '/')
+		parent[--length] = '\0';
+	slash = strrchr(parent, '/');
+	*ret_name = strdup(slash + 1);
+	if (*ret_name == NULL)
+		return err_set(err, "out of memory");
+	if (**ret_name == '\0' || strcmp(*ret_name, ".") == 0 || strcmp(*ret_name, "..") == 0)
+		return err_set(err, "%s cannot be a quarantine directory", path);
+	slash[slash == parent ? 1 : 0] = '\0';
+	real = realpath(parent, NULL);
+	if (real == NULL)
+		return err_set_errno(err, errno, "cannot find the parent directory of %s", path);
+	return walk(real, path, err);
+}
+
+/* Make a folder of ours when it is missing. */
+static int make_folder(int at, const char *name, mode_t mode, const struct directory *directory)
+{
+	AUTO(descriptor_close) int fd = -1;
+
+	if (mkdirat(at, name, mode) != 0)
+		return errno == EEXIST ? 0 : -1;
+	fd = openat(at, name, OPEN_FOLDER);
+	if (fd < 0 || fchmod(fd, mode) != 0)
+		return -1;
+	/* The first of them has no directory around it yet: it belongs to whoever makes it. */
+	if (directory != NULL && geteuid() == 0 &&
+		fchown(fd, directory->owner, directory->group) != 0)
+		return -1;
+	return fsync(at);
+}
+
+static int check_folder(const struct stat *status, const struct directory *directory,
+	const char *path, const char *name, struct err *err)
+{
+	if (status->st_uid != directory->owner)
+		return err_set(err, "%s/%s belongs to another user than %s: chown it", path, name,
+			path);
+	if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return err_set(err, "others may write %s/%s (mode %04o): chmod 0750", path, name,
+			(unsigned)status->st_mode & 07777);
+	return 0;
+}
+
+static int open_folder(struct directory *directory, enum folder folder, enum directory_use use,
+	const char *path, struct err *err)
+{
+	const char *name = folders[folder].name;
+	struct stat status;
+	int fd;
+
+	if (use == DIRECTORY_CREATE &&
+		make_folder(directory->base, name, folders[folder].mode, directory) != 0)
+		return err_set_errno(err, errno, "cannot make %s/%s", path, name);
+	fd = openat(directory->base, name, OPEN_FOLDER);
+	if (fd < 0 && use == DIRECTORY_READ && folder > FOLDER_CUR)
+		return 0; /* a reviewer does not need it */
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err,
+			"%s has no %s: is it mounted, was it replaced? A restart makes it again", path,
+			name);
+	if (fd < 0)
+		return err_set_errno(err, errno, "cannot open %s/%s", path, name);
+	directory->folders[folder] = fd;
+	if (fstat(fd, &status) != 0)
+		return err_set_errno(err, errno, "cannot examine %s/%s", path, name);
+	return check_folder(&status, directory, path, name, err);
+}
+
+static int check_base(struct directory *directory, enum directory_use use, const char *path,
+	struct err *err)
+{
+	struct stat status;
+
+	if (fstat(directory->base, &status) != 0)
+		return err_set_errno(err, errno, "cannot examine %s", path);
+	if (use != DIRECTORY_READ && geteuid() != 0 && status.st_uid != geteuid())
+		return err_set(err, "%s belongs to another user: chown it to the one that we run as",
+			path);
+	if ((status.st_mode & (S_IWGRP | S_IRWXO)) != 0)
+		return err_set(err, "others may read or write %s (mode %04o): chmod 0750", path,
+			(unsigned)status.st_mode & 07777);
+	directory->owner = status.st_uid;
+	directory->group = status.st_gid;
+	return 0;
+}
+
+static int open_base(const char *path, enum directory_use use, struct directory *directory,
+	struct err *err)
+{
+	AUTO(string_free) char *name = NULL;
+	AUTO(descriptor_close) int parent = open_parent(path, &name, err);
+
+	if (parent < 0)
+		return -1;
+	if (use == DIRECTORY_CREATE && make_folder(parent, name, FOLDER_MODE, NULL) != 0 &&
+		errno != EBADF) /* fsync of an O_PATH descriptor */
+		return err_set_errno(err, errno, "cannot make %s", path);
+	directory->base = openat(parent, name, OPEN_FOLDER);
+	if (directory->base < 0 && (errno == ELOOP || errno == ENOTDIR))
+		return err_set(err, "%s is a symbolic link or no directory: name the directory itself",
+			path);
+	if (directory->base < 0)
+		return err_set_errno(err, errno, "cannot open the quarantine directory %s", path);
+	return check_base(directory, use, path, err);
+}
+
+int directory_open(const char *path, enum directory_use use, struct directory *ret,
+	struct err *err)
+{
+	struct directory directory = DIRECTORY_INIT;
+	int result = open_base(path, use, &directory, err);
+
+	for (int i = 0; result == 0 && i < FOLDER_COUNT; i++)
+		result = open_folder(&directory, (enum folder)i, use, path, err);
+	if (result != 0)
+		directory_close(&directory);
+	*ret = directory;
+	return result;
+}
+
+int directory_create(const struct directory *directory, enum folder folder, const char *name,
+	mode_t mode)
+{
+	int fd = openat(directory->folders[folder], name,
+		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int saved;
+
+	if (fd < 0)
+		return -1;
+	/* The mode is set at once and does not depend on anybody's umask (which threads share). */
+	if ((geteuid() != 0 || fchown(fd, directory->owner, directory->group) == 0) &&
+		fchmod(fd, mode) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	unlinkat(directory->folders[folder], name, 0);
+	errno = saved;
+	return -1;
+}
+
+static int write_and_close(int fd, const void *bytes, size_t length)
+{
+	int result = io_write_all(fd, bytes, length);
+
+	if (result == 0)
+		result = fsync(fd);
+	if (close(fd) != 0)
+		result = -1;
+	return result;
+}
+
+int directory_replace(const struct directory *directory, enum folder folder, const char *name,
+	const void *bytes, size_t length, struct err *err)
+{
+	int at = directory->folders[folder];
+	char fresh[128];
+	int fd;
+
+	snprintf(fresh, sizeof(fresh), ".%.100s.new", name);
+	(void)unlinkat(at, fresh, 0); /* left by one of us that was killed; claims exclude others */
+	fd = directory_create(directory, folder, fresh, 0640);
+	if (fd < 0)
+		return err_set_errno(err, errno, "cannot create %s/%s", folders[folder].name,
+			fresh);
+	if (write_and_close(fd, bytes, length) != 0 || renameat(at, fresh, at, name) != 0) {
+		err_set_errno(err, errno, "cannot write %s/%s", folders[folder].name, name);
+		(void)unlinkat(at, fresh, 0);
+		return -1;
+	}
+	if (fsync(at) != 0)
+		return err_set_errno(err, errno, "cannot make %s/%s durable", folders[folder].name,
+			name);
+	return 0;
+}
+
+int directory_open_file(const struct directory *directory, enum folder folder, const char *name)
+{
+	int fd = openat(directory->folders[folder], name,
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+		status.st_uid == directory->owner && status.st_nlink <= 1)
+		return fd;
+	close(fd);
+	errno = EBADF;
+	return -1;
+}
+
+DIR *directory_names(const struct directory *directory, enum folder folder)
+{
+	int fd = directory->folders[folder] < 0 ? -1 : openat(directory->folders[folder], ".",
+		OPEN_FOLDER);
+	DIR *names;
+
+	if (fd < 0)
+		return NULL;
+	names = fdopendir(fd);
+	if (names == NULL)
+		close(fd);
+	return names;
+}
