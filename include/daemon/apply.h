@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Carrying a judgement out: header edits and reply, in one fixed order. Sees libmilter. */
+/* Carrying a judgement out: quarantine, header edits and reply, in one fixed order. Sees libmilter. */
 #ifndef SPAMBRIDGE_DAEMON_APPLY_H
 #define SPAMBRIDGE_DAEMON_APPLY_H
 
@@ -7,12 +7,20 @@
 
 #include "daemon/session.h"
 #include "judge/judge.h"
+#include "quarantine/store.h"
+
+/* What it is done with. */
+struct apply_means {
+	struct store *store;      /* NULL: there is no quarantine */
+	struct deadline deadline; /* by which a message is stored, or deferred */
+};
 
 /*
- * Tell the mail server, and return what the end-of-message callback answers. An edit that the
- * mail server refuses turns the answer into a deferral, since half an edit may let a forged
- * field through.
+ * Store what is to be stored, tell the mail server, and return what the end-of-message callback
+ * answers. An edit that the mail server refuses turns the answer into a deferral, since half an
+ * edit may let a forged field through.
  */
-sfsistat apply(SMFICTX *context, const struct session *session, struct judgement *judgement);
+sfsistat apply(SMFICTX *context, const struct session *session, struct judgement *judgement,
+	const struct apply_means *means);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/deadline.h"
 #include "base/err.h"
 #include "config/settings.h"
+#include "quarantine/store.h"
 #include "scorer/late.h"
 #include "scorer/pool.h"
 
@@ -26,6 +27,9 @@ void runtime_stop(void);
 struct pool *runtime_pool(void);
 
 struct late_store *runtime_late(void);
+
+/* The quarantine; NULL when nothing can ever be put there. */
+struct store *runtime_store(void);
 
 /*
  * Read the configuration again from the same path. New sessions use it, running ones keep theirs.

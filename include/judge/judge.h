@@ -16,6 +16,7 @@
 #include "mail/headers.h"
 #include "mail/verdict.h"
 #include "policy/decide.h"
+#include "quarantine/id.h"
 #include "scorer/late.h"
 #include "scorer/scan.h"
 
@@ -24,10 +25,15 @@ struct judgement {
 	struct verdict verdict;
 	const char *reason;         /* the log's word: score, trusted, timeout ... */
 	struct policy_fields *policies; /* one a recipient; owned */
+	enum outcome *outcomes;         /* the same; owned */
 	size_t policy_count;
+	struct strlist held;            /* whose copy is to be stored, or was refused and is kept */
+	char item_id[ITEM_ID_SIZE];     /* under which; "": nothing is stored */
+	int64_t keep_s;                 /* how long; 0: as the quarantine's setting says */
 	struct header_instance *removals; /* reserved fields, last first; owned */
 	size_t removal_count;
 	struct header_list additions;
+	const char *subject_tag;    /* put before each Subject; NULL or "": nothing; borrowed */
 	char reply[LIMIT_REPLY_TEXT + 1];  /* text of a refusal or deferral */
 	int64_t total_us;           /* from end of message to the judgement */
 };
@@ -38,6 +44,9 @@ struct judge_input {
 	struct scan_listener listener;
 	struct late_store *late;
 };
+
+/* What could not be carried out (why: the log's word) becomes a deferral. */
+void judgement_defer(struct judgement *judgement, const char *why);
 
 /* Fill *ret_judgement, which the caller frees. Always succeeds: what fails is a deferral. */
 void judge(const struct judge_input *input, struct judgement *ret_judgement);

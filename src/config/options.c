@@ -57,7 +57,7 @@ static const struct option_word log_level_words[] = {
 static const struct option_word oversize_words[] = {
 	{ "head", OVERSIZE_HEAD, false },
 	{ "pass", OVERSIZE_PASS, false },
-	{ "quarantine", OVERSIZE_QUARANTINE, NOT_YET },
+	{ "quarantine", OVERSIZE_QUARANTINE, false },
 	{ "tempfail", OVERSIZE_TEMPFAIL, false },
 	{ NULL, 0, false },
 };
@@ -65,7 +65,7 @@ static const struct option_word oversize_words[] = {
 static const struct option_word on_failure_words[] = {
 	{ "accept", ON_FAILURE_ACCEPT, false },
 	{ "tempfail", ON_FAILURE_TEMPFAIL, false },
-	{ "quarantine", ON_FAILURE_QUARANTINE, NOT_YET },
+	{ "quarantine", ON_FAILURE_QUARANTINE, false },
 	{ NULL, 0, false },
 };
 
@@ -162,11 +162,11 @@ const struct option options[] = {
 		SCORE_RANGE, threshold_words, NULL, false, "mark as spam from this score on" },
 	{ "quarantine", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE,
 		IN_POLICY(POLICY_QUARANTINE, quarantine), "off", SCORE_RANGE, threshold_words, NULL,
-		NOT_YET, "hold in the quarantine from this score on" },
+		false, "hold in the quarantine from this score on" },
 	{ "reject", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE, IN_POLICY(POLICY_REJECT, reject),
 		"15.0", SCORE_RANGE, threshold_words, NULL, false, "refuse from this score on" },
 	{ "subject_tag", POLICY | DOMAINS, OPTION_TEXT, IN_POLICY(POLICY_SUBJECT_TAG, subject_tag),
-		"", RANGE(0, 64), NULL, NULL, NOT_YET, "put before the subject of tagged mail" },
+		"", RANGE(0, 64), NULL, NULL, false, "put before the subject of tagged mail" },
 	{ "reject_text", POLICY | DOMAINS, OPTION_TEXT, IN_POLICY(POLICY_REJECT_TEXT, reject_text),
 		"Message refused as spam (score %{score}), reference %{id}",
 		RANGE(1, LIMIT_REPLY_TEXT), NULL, check_reply_text, false,
@@ -176,21 +176,21 @@ const struct option options[] = {
 		false, "what happens when there is no verdict in time" },
 	{ "keep_rejected", POLICY | DOMAINS, OPTION_DURATION,
 		IN_POLICY(POLICY_KEEP_REJECTED, keep_rejected_ms), "off",
-		RANGE(1 * HOUR, 365 * DAY), zero_words, NULL, NOT_YET,
+		RANGE(1 * HOUR, 365 * DAY), zero_words, NULL, false,
 		"how long a copy of refused mail is kept" },
 
 	{ "directory", QUARANTINE, OPTION_PATH, IN_QUARANTINE(directory),
-		"/var/lib/spambridge/quarantine", RANGE(1, 4000), NULL, NULL, NOT_YET,
+		"/var/lib/spambridge/quarantine", RANGE(1, 4000), NULL, NULL, false,
 		"where held mail is kept" },
 	{ "expire", QUARANTINE, OPTION_DURATION, IN_QUARANTINE(expire_ms), "30d",
-		RANGE(1 * HOUR, 3650 * DAY), NULL, NULL, NOT_YET, "how long held mail is kept" },
+		RANGE(1 * HOUR, 3650 * DAY), NULL, NULL, false, "how long held mail is kept" },
 	{ "max_size", QUARANTINE, OPTION_BYTES, IN_QUARANTINE(max_size), "10G",
-		RANGE(1 * MEGA, 1024 * 1024 * GIGA), NULL, NULL, NOT_YET,
+		RANGE(1 * MEGA, 1024 * 1024 * GIGA), NULL, NULL, false,
 		"bytes of all held mail together" },
 	{ "release", QUARANTINE, OPTION_TEXT, IN_QUARANTINE(release), "sendmail", RANGE(1, 255),
-		NULL, NULL, NOT_YET, "how released mail is sent: sendmail or smtp://host:port" },
+		NULL, NULL, false, "how released mail is sent: sendmail or smtp://host:port" },
 	{ "digest_from", QUARANTINE, OPTION_TEXT, IN_QUARANTINE(digest_from), "", RANGE(0, 320),
-		NULL, NULL, NOT_YET, "sender of digests; empty: none are sent" },
+		NULL, NULL, false, "sender of digests; empty: none are sent" },
 };
 
 const size_t option_count = sizeof(options) / sizeof(options[0]);
@@ -204,7 +204,7 @@ const struct section_kind section_kinds[SECTION_COUNT] = {
 	[SECTION_DOMAIN] = { "domain", true, false, "recipients of a domain or its sub-domains" },
 	[SECTION_ADDRESS] = { "address", true, false, "one recipient" },
 	[SECTION_OUTBOUND] = { "outbound", false, false, "own senders, when they are scanned" },
-	[SECTION_QUARANTINE] = { "quarantine", false, NOT_YET, "where held mail is kept" },
+	[SECTION_QUARANTINE] = { "quarantine", false, false, "where held mail is kept" },
 };
 
 const struct option *option_find(enum option_section section, const char *name)

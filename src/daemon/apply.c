@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "protocol/subject.h"
 #include "protocol/template.h"
 
 /*
@@ -76,26 +77,118 @@ static sfsistat defer(SMFICTX *context, const struct session *session, const cha
 	return SMFIS_TEMPFAIL;
 }
 
+/* Change one Subject (instance 1 and up), or add one. */
+static bool tag_subject(SMFICTX *context, const struct session *session, const char *tag,
+	const char *value, int instance)
+{
+	struct buf tagged;
+	bool good = true;
+
+	buf_init(&tagged, LIMIT_HEADER_BYTES);
+	switch (subject_tag(&tagged, value, tag)) {
+	case SUBJECT_TAGGED:
+		value = outgoing_value(session, buf_text(&tagged));
+		/* Not every mail server adds a field that is to be changed but is not there. */
+		good = (instance == 0 ?
+				smfi_addheader(context, (char *)"Subject", (char *)value) :
+				smfi_chgheader(context, (char *)"Subject", instance, (char *)value)) ==
+			MI_SUCCESS;
+		break;
+	case SUBJECT_ALREADY:
+		break;
+	case SUBJECT_FAILED:
+		good = false;
+		break;
+	}
+	buf_free(&tagged);
+	return good;
+}
+
+/* Put the tag before every Subject: a mail reader may show any of them. */
+static bool tag_subjects(SMFICTX *context, const struct session *session,
+	const struct judgement *judgement)
+{
+	const struct header_list *list = message_headers(session->mail.message);
+	const char *tag = judgement->subject_tag;
+	int instance = 0;
+
+	if (tag == NULL || tag[0] == '\0' || !session->can.change_headers)
+		return true;
+	for (size_t i = headers_find(list, "Subject", 0); i < list->count;
+		i = headers_find(list, "Subject", i + 1))
+		if (!tag_subject(context, session, tag, headers_value(list, i), ++instance))
+			return false;
+	return instance > 0 || tag_subject(context, session, tag, NULL, 0);
+}
+
+/* Those whose copy is in the quarantine are taken off the envelope of the rest. */
+static bool remove_recipients(SMFICTX *context, const struct session *session,
+	const struct judgement *judgement)
+{
+	const struct strlist *given = &session->mail.envelope.recipients_raw;
+
+	for (size_t i = 0; judgement->action.hold && i < judgement->policy_count; i++)
+		if (outcome_withholds(judgement->outcomes[i]) &&
+			smfi_delrcpt(context, given->items[i]) != MI_SUCCESS)
+			return false;
+	return true;
+}
+
 static sfsistat deliver(SMFICTX *context, const struct session *session,
 	struct judgement *judgement)
 {
 	if (remove_headers(context, session, judgement) &&
-		add_headers(context, session, &judgement->additions))
+		tag_subjects(context, session, judgement) &&
+		add_headers(context, session, &judgement->additions) &&
+		remove_recipients(context, session, judgement))
 		return SMFIS_CONTINUE;
-	log_err(session->mail.envelope.queue_id, "the mail server refuses to edit the header");
-	judgement->action.kind = ACTION_TEMPFAIL;
-	judgement->reason = "edit";
-	return defer(context, session, "");
+	log_err(session->mail.envelope.queue_id,
+		"the mail server refuses to edit header or recipients");
+	judgement_defer(judgement, "edit");
+	return defer(context, session, judgement->reply);
 }
 
-sfsistat apply(SMFICTX *context, const struct session *session, struct judgement *judgement)
+/*
+ * Everything that is to be stored is durable before the mail server hears of it. What cannot be
+ * stored is deferred: neither lost nor delivered to who does not want it.
+ */
+static void hold(const struct session *session, struct judgement *judgement,
+	const struct apply_means *means)
 {
+	const struct store_request request = { .client = &session->mail.client,
+		.envelope = &session->mail.envelope,
+		.verdict = &judgement->verdict,
+		.message = session->mail.message,
+		.recipients = &judgement->held,
+		.action = action_word(&judgement->action),
+		.reason = judgement->reason,
+		.keep_s = judgement->keep_s,
+		.id = judgement->item_id };
+	char id[ITEM_ID_SIZE];
+	struct err err = ERR_INIT;
+
+	if (judgement->item_id[0] == '\0')
+		return;
+	if (means->store == NULL)
+		err_set(&err, "the quarantine is not open");
+	else if (store_write_within(means->store, &request, means->deadline, id, &err) == 0)
+		return;
+	log_err(session->mail.envelope.queue_id, "quarantine: %s: the message is deferred", err.text);
+	judgement_defer(judgement, "quarantine");
+}
+
+sfsistat apply(SMFICTX *context, const struct session *session, struct judgement *judgement,
+	const struct apply_means *means)
+{
+	hold(session, judgement, means);
 	switch (judgement->action.kind) {
 	case ACTION_DELIVER:
 		return deliver(context, session, judgement);
 	case ACTION_REJECT:
 		set_reply(context, session, "550", "5.7.1", judgement->reply, "Refused as spam");
 		return SMFIS_REJECT;
+	case ACTION_DISCARD:
+		return SMFIS_DISCARD;
 	case ACTION_TEMPFAIL:
 		break;
 	}

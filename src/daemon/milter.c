@@ -122,7 +122,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		log_err(NULL, "the mail server lets no filter add headers: cannot serve it");
 		return SMFIS_REJECT;
 	}
-	*ret_actions = actions & (SMFIF_ADDHDRS | SMFIF_CHGHDRS);
+	*ret_actions = actions & (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT);
 	if (session == NULL)
 		session = begin_session(context);
 	if (session == NULL) {
@@ -249,7 +249,8 @@ static sfsistat on_eom(SMFICTX *context)
 	take_macros(context, session);
 	session_end(session);
 	judge(&input, &judgement);
-	answer = apply(context, session, &judgement);
+	answer = apply(context, session, &judgement,
+		&(struct apply_means){ runtime_store(), input.deadline });
 	judgement_log(&judgement, &session->mail);
 	metrics_count(&judgement);
 	judgement_free(&judgement);
@@ -284,7 +285,7 @@ int milter_open(const struct settings *settings, struct err *err)
 	struct smfiDesc description = {
 		.xxfi_name = (char *)"spambridge",
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_SETSYMLIST,
+		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT | SMFIF_SETSYMLIST,
 		.xxfi_connect = on_connect,
 		.xxfi_helo = on_helo,
 		.xxfi_envfrom = on_mail,

@@ -12,6 +12,7 @@ static struct {
 	pthread_cond_t idle;
 	struct pool *pool;
 	struct late_store *late;
+	struct store *store;
 	time_t loaded_at;
 	unsigned sessions, messages;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -20,6 +21,36 @@ static struct {
 static void set_late_limits(const struct settings *settings)
 {
 	late_store_limits(state.late, settings->late_verdicts_ms, settings->late_verdict_limit);
+}
+
+/* Part of the file system that is left to others, bytes. */
+#define QUARANTINE_RESERVE (64 * 1024 * 1024)
+
+/* Open the quarantine when anything can be put there; once open it stays. */
+static int open_store(const struct settings *settings, struct err *err)
+{
+	const struct store_options options = { .directory = settings->quarantine.directory,
+		.max_bytes = settings->quarantine.max_size,
+		.reserve_bytes = QUARANTINE_RESERVE };
+	struct store *store;
+
+	if (!settings_need_whole_message(settings) || state.store != NULL)
+		return 0;
+	store = store_open(&options, err);
+	pthread_mutex_lock(&state.lock);
+	state.store = store;
+	pthread_mutex_unlock(&state.lock);
+	return store == NULL ? -1 : 0;
+}
+
+struct store *runtime_store(void)
+{
+	struct store *store;
+
+	pthread_mutex_lock(&state.lock);
+	store = state.store;
+	pthread_mutex_unlock(&state.lock);
+	return store;
 }
 
 int runtime_start(struct settings *settings, struct err *err)
@@ -34,6 +65,8 @@ int runtime_start(struct settings *settings, struct err *err)
 	if (state.late == NULL)
 		return -1;
 	set_late_limits(settings);
+	if (open_store(settings, err) != 0)
+		return -1;
 	state.pool = pool_new(settings, err);
 	state.loaded_at = time(NULL);
 	return state.pool == NULL ? -1 : 0;
@@ -43,6 +76,7 @@ void runtime_stop(void)
 {
 	late_store_free(&state.late);
 	pool_free(&state.pool);
+	store_free(&state.store);
 }
 
 struct pool *runtime_pool(void)
@@ -79,6 +113,10 @@ static void warn_fixed(const struct settings *before, const struct settings *aft
 		log_warn(NULL, "reload: user stays %s until a restart", before->user);
 	if (strcmp(before->control, after->control) != 0)
 		log_warn(NULL, "reload: control stays %s until a restart", before->control);
+	if (state.store != NULL &&
+		strcmp(before->quarantine.directory, after->quarantine.directory) != 0)
+		log_warn(NULL, "reload: the quarantine's directory stays %s until a restart",
+			before->quarantine.directory);
 }
 
 int runtime_reload(struct strlist *errors)
@@ -92,7 +130,7 @@ int runtime_reload(struct strlist *errors)
 		return -1;
 	}
 	warn_fixed(pool_settings(before), settings);
-	after = pool_new(settings, &err);
+	after = open_store(settings, &err) == 0 ? pool_new(settings, &err) : NULL;
 	if (after == NULL) {
 		(void)strlist_add(errors, err.text);
 	} else {

@@ -20,8 +20,7 @@ static void defer(struct judgement *judgement, const char *why)
 	verdict_free(&judgement->verdict);
 	judgement->verdict.status = VERDICT_ERROR;
 	err_set(&judgement->verdict.err, "%s", why);
-	judgement->action = (struct action){ .kind = ACTION_TEMPFAIL,
-		.required = THRESHOLD_OFF };
+	judgement_defer(judgement, verdict_status_name(VERDICT_ERROR));
 }
 
 /* The thresholds of every recipient; for exempt clients' mail those of `outbound`. */
@@ -31,7 +30,8 @@ static bool look_up_policies(const struct transaction *mail, enum exemption exem
 	const struct strlist *recipients = &mail->envelope.recipients;
 
 	judgement->policies = calloc(recipients->count + 1, sizeof(*judgement->policies));
-	if (judgement->policies == NULL)
+	judgement->outcomes = calloc(recipients->count + 1, sizeof(*judgement->outcomes));
+	if (judgement->policies == NULL || judgement->outcomes == NULL)
 		return false;
 	judgement->policy_count = recipients->count;
 	for (size_t i = 0; i < recipients->count; i++)
@@ -111,24 +111,26 @@ static void ask(const struct judge_input *input, struct judgement *judgement)
 	scan_request_free(&scan.request);
 }
 
+static void fail_all(struct judgement *judgement, enum on_failure on_failure)
+{
+	for (size_t i = 0; i < judgement->policy_count; i++)
+		judgement->policies[i].on_failure = on_failure;
+}
+
 /* A message that is larger than what may be scanned. False: it is scanned all the same (its head). */
 static bool is_settled_by_size(const struct transaction *mail, struct judgement *judgement)
 {
-	if (message_size(mail->message) <= mail->settings->max_scan_size)
+	if (message_size(mail->message) <= mail->settings->max_scan_size ||
+		mail->settings->oversize == OVERSIZE_HEAD)
 		return false;
-	switch (mail->settings->oversize) {
-	case OVERSIZE_HEAD:
-		return false;
-	case OVERSIZE_PASS:
-		judgement->reason = "oversize";
+	judgement->reason = verdict_status_name(VERDICT_OVERSIZE);
+	if (mail->settings->oversize == OVERSIZE_PASS)
 		return true;
-	case OVERSIZE_TEMPFAIL:
-	case OVERSIZE_QUARANTINE:
-		break;
-	}
-	defer(judgement, "the message is larger than max_scan_size");
 	judgement->verdict.status = VERDICT_OVERSIZE;
-	judgement->reason = "oversize";
+	err_set(&judgement->verdict.err, "the message is larger than max_scan_size");
+	fail_all(judgement,
+		mail->settings->oversize == OVERSIZE_QUARANTINE ? ON_FAILURE_QUARANTINE :
+								  ON_FAILURE_TEMPFAIL);
 	return true;
 }
 
@@ -144,12 +146,28 @@ static void score_and_decide(const struct judge_input *input, struct judgement *
 	}
 	if (exemption != EXEMPT_NOT && !mail->settings->outbound.scan)
 		judgement->reason = exemption_word(exemption);
-	else if (is_settled_by_size(mail, judgement))
-		return;
-	else
+	else if (!is_settled_by_size(mail, judgement))
 		ask(input, judgement);
 	judgement->action = policy_decide(judgement->policies, judgement->policy_count,
-		&judgement->verdict);
+		&judgement->verdict, judgement->outcomes);
+}
+
+/* Whose copies go to the quarantine, and under which id. False: out of memory or randomness. */
+static bool choose_held(const struct transaction *mail, struct judgement *judgement)
+{
+	const struct action *action = &judgement->action;
+	bool good = true;
+
+	if (!action->hold && !action->keep)
+		return true;
+	for (size_t i = 0; good && i < judgement->policy_count; i++) {
+		if (!outcome_withholds(judgement->outcomes[i]))
+			continue;
+		good = strlist_add(&judgement->held, mail->envelope.recipients.items[i]);
+		if (action->keep && judgement->policies[i].keep_rejected_ms / 1000 > judgement->keep_s)
+			judgement->keep_s = judgement->policies[i].keep_rejected_ms / 1000;
+	}
+	return good && item_id_new(judgement->item_id, NULL) == 0;
 }
 
 static bool build_headers(const struct transaction *mail, struct judgement *judgement)
@@ -165,6 +183,8 @@ static bool build_headers(const struct transaction *mail, struct judgement *judg
 
 	if (action->kind != ACTION_DELIVER)
 		return true;
+	if (action->spam && action->decisive != NULL)
+		judgement->subject_tag = action->decisive->subject_tag;
 	if (!transaction_keeps_spam_headers(mail) &&
 		!headers_reserved(message_headers(mail->message), &judgement->removals,
 			&judgement->removal_count))
@@ -191,7 +211,7 @@ static bool expand_reject_text(const struct transaction *mail, const struct judg
 		.has_score = true,
 		.required = judgement->action.required,
 		.has_required = true,
-		.id = envelope_id(envelope),
+		.id = judgement->item_id[0] != '\0' ? judgement->item_id : envelope_id(envelope),
 		.queue_id = envelope_id(envelope),
 		.sender = envelope->sender,
 		.recipient = envelope->recipients.count == 1 ? envelope->recipients.items[0] : NULL };
@@ -247,14 +267,26 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement)
 		score_and_decide(input, ret_judgement);
 	if (ret_judgement->reason == NULL)
 		ret_judgement->reason = reason_of(&ret_judgement->verdict);
-	if (mail->message != NULL && !build_headers(mail, ret_judgement))
+	if (!choose_held(mail, ret_judgement) ||
+		(mail->message != NULL && !build_headers(mail, ret_judgement)))
 		defer(ret_judgement, "out of memory");
 	build_reply(mail, ret_judgement);
 	ret_judgement->total_us = clock_now_us() - started_us;
 }
 
+void judgement_defer(struct judgement *judgement, const char *why)
+{
+	judgement->action = (struct action){ .kind = ACTION_TEMPFAIL, .required = THRESHOLD_OFF };
+	judgement->reason = why;
+	judgement->item_id[0] = '\0';
+	snprintf(judgement->reply, sizeof(judgement->reply),
+		"Cannot be taken now (%s), try again later", why);
+}
+
 void judgement_free(struct judgement *judgement)
 {
+	strlist_free(&judgement->held);
+	free(judgement->outcomes);
 	verdict_free(&judgement->verdict);
 	headers_free(&judgement->additions);
 	free(judgement->removals);

@@ -94,7 +94,7 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 	put_required(&line, judgement);
 	put(&line, "action", action_word(&judgement->action));
 	put(&line, "reason", judgement->reason);
-	put(&line, "quarantine", NULL);
+	put(&line, "quarantine", judgement->item_id);
 	put_number(&line, "scan_ms", (uint64_t)(verdict->scan_us / 1000));
 	put_number(&line, "total_ms", (uint64_t)(judgement->total_us / 1000));
 	put_tests(&line, verdict);

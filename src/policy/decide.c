@@ -9,6 +9,8 @@ const char *action_word(const struct action *action)
 		return "reject";
 	case ACTION_TEMPFAIL:
 		return "tempfail";
+	case ACTION_DISCARD:
+		return "quarantine";
 	case ACTION_DELIVER:
 		break;
 	}
@@ -67,37 +69,40 @@ static enum marking marking_of(const struct verdict *verdict)
 	return verdict->status == VERDICT_SCORED ? MARK_SCORED : MARK_UNSCANNED;
 }
 
-/* Headers are common to all: the strictest tag threshold among the recipients rules them. */
+bool outcome_withholds(enum outcome outcome)
+{
+	return outcome == OUTCOME_QUARANTINE || outcome == OUTCOME_REJECT;
+}
+
+/* Headers are common to all who get the message: the strictest tag threshold among them counts. */
 static void mark(struct action *action, const struct policy_fields *policies, size_t count,
-	const struct verdict *verdict)
+	const struct verdict *verdict, const enum outcome *outcomes)
 {
 	action->marking = marking_of(verdict);
 	for (size_t i = 0; i < count; i++)
-		if (policies[i].tag < action->required) {
+		if (!outcome_withholds(outcomes[i]) && policies[i].tag < action->required) {
 			action->required = policies[i].tag;
 			action->decisive = &policies[i];
 		}
 	action->spam = verdict->status == VERDICT_SCORED && reached(action->required, verdict->score);
 }
 
-/* The first recipient with this outcome, or NULL. */
-static const struct policy_fields *first_with(const struct policy_fields *policies, size_t count,
-	const struct verdict *verdict, enum outcome outcome)
-{
-	for (size_t i = 0; i < count; i++)
-		if (policy_outcome(&policies[i], verdict) == outcome)
-			return &policies[i];
-	return NULL;
-}
-
-static size_t count_with(const struct policy_fields *policies, size_t count,
-	const struct verdict *verdict, enum outcome outcome)
+static size_t count_outcome(const enum outcome *outcomes, size_t count, enum outcome wanted)
 {
 	size_t found = 0;
 
 	for (size_t i = 0; i < count; i++)
-		found += policy_outcome(&policies[i], verdict) == outcome;
+		found += outcomes[i] == wanted;
 	return found;
+}
+
+static void defer(struct action *action, const struct policy_fields *policies, size_t count,
+	const enum outcome *outcomes)
+{
+	action->kind = ACTION_TEMPFAIL;
+	for (size_t i = 0; i < count; i++)
+		if (outcomes[i] == OUTCOME_TEMPFAIL)
+			action->decisive = &policies[i];
 }
 
 /* For the reply and the log: the mildest reject threshold, which the score has reached as well. */
@@ -105,29 +110,47 @@ static void refuse(struct action *action, const struct policy_fields *policies, 
 {
 	action->kind = ACTION_REJECT;
 	action->decisive = &policies[0];
-	for (size_t i = 1; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		if (policies[i].reject > action->decisive->reject)
 			action->decisive = &policies[i];
+		action->keep = action->keep || policies[i].keep_rejected_ms > 0;
+	}
 	action->required = action->decisive->reject;
 }
 
+/* Nothing is left to deliver: for the log, the mildest threshold by which a copy is held. */
+static void discard(struct action *action, const struct policy_fields *policies, size_t count,
+	const enum outcome *outcomes)
+{
+	action->kind = ACTION_DISCARD;
+	action->hold = true;
+	for (size_t i = 0; i < count; i++)
+		if (outcomes[i] == OUTCOME_QUARANTINE &&
+			(action->decisive == NULL ||
+				policies[i].quarantine > action->decisive->quarantine))
+			action->decisive = &policies[i];
+	action->required = action->decisive->quarantine;
+}
+
 struct action policy_decide(const struct policy_fields *policies, size_t count,
-	const struct verdict *verdict)
+	const struct verdict *verdict, enum outcome *ret_outcomes)
 {
 	struct action action = { .kind = ACTION_DELIVER, .required = THRESHOLD_OFF };
-	const struct policy_fields *deferring =
-		first_with(policies, count, verdict, OUTCOME_TEMPFAIL);
+	size_t rejected, held;
 
-	mark(&action, policies, count, verdict);
-	if (deferring != NULL) {
-		action.kind = ACTION_TEMPFAIL;
-		action.decisive = deferring;
-	} else if (count > 0 && count_with(policies, count, verdict, OUTCOME_REJECT) == count) {
+	for (size_t i = 0; i < count; i++)
+		ret_outcomes[i] = policy_outcome(&policies[i], verdict);
+	rejected = count_outcome(ret_outcomes, count, OUTCOME_REJECT);
+	held = count_outcome(ret_outcomes, count, OUTCOME_QUARANTINE);
+	if (count_outcome(ret_outcomes, count, OUTCOME_TEMPFAIL) > 0) {
+		defer(&action, policies, count, ret_outcomes);
+	} else if (count > 0 && rejected == count) {
 		refuse(&action, policies, count);
+	} else if (count > 0 && rejected + held == count) {
+		discard(&action, policies, count, ret_outcomes);
+	} else {
+		mark(&action, policies, count, verdict, ret_outcomes);
+		action.hold = rejected + held > 0;
 	}
-	/*
-	 * A milter has one answer for all recipients: a message that only some of them refuse is
-	 * delivered, marked, to all.
-	 */
 	return action;
 }
