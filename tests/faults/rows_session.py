@@ -66,7 +66,7 @@ def many_transactions(quick):
         count = 1000 if quick else 10000
         transactions(count)
         leak = max(0, daemon.rss_kib() - rss) * 1024 / count
-    return [Figure("leak per transaction", leak, 128 if quick else 16, "B")]
+    return [Figure("leak per transaction", leak, 256 if quick else 16, "B")]
 
 
 @row("F31", "older versions, fewer actions and steps, no macros", "12 negotiations")

@@ -130,10 +130,10 @@ def clock_jump(quick):
     return [Figure("overshoot", worst, b.OVERSHOOT_MS, "ms")]
 
 
-@row("F26", "descriptors exhausted", "RLIMIT_NOFILE 64, 200 clients")
+@row("F26", "descriptors exhausted", "RLIMIT_NOFILE 128, 200 clients")
 def no_descriptors(quick):
-    with b.bench(scorer_options={"score": "7.3"}, limits=["--nofile=64:64"],
-                 scorer="max_connections = 4") as (daemon, _):
+    with b.bench(scorer_options={"score": "7.3"}, limits=["--nofile=128:128"],
+                 options="max_sessions = 50", scorer="max_connections = 4") as (daemon, _):
         clients = []
         for _ in range(200):
             client = socket.socket(socket.AF_UNIX)

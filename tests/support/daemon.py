@@ -284,6 +284,11 @@ class Daemon:
     def reload(self):
         self.signal(signal.SIGUSR1)
 
+    def is_sanitized(self):
+        """True if the daemon runs with a sanitizer, whose memory figures say nothing."""
+        with open(f"/proc/{self.pid()}/maps", encoding="ascii") as file:
+            return re.search(r"lib[atu]san", file.read()) is not None
+
     def alive(self):
         return self.process.poll() is None
 
@@ -300,6 +305,9 @@ class Daemon:
         """Stop and insist on exit status 0."""
         status, _ = self.stop(timeout)
         assert status == 0, f"exit status {status}:\n" + "\n".join(self.lines[-40:])
+        complaints = [n for n, line in enumerate(self.lines)
+                      if "Sanitizer" in line or "runtime error:" in line]
+        assert not complaints, "\n".join(self.lines[complaints[0]:][:60])
 
     def _finish(self):
         if self._reader:
