@@ -118,6 +118,7 @@ class Postfix:
             "smtpd_recipient_restrictions": "",
             "smtpd_tls_security_level": "none",
             "message_size_limit": "0",
+            "hopcount_limit": "1000",   # messages with long journeys behind them
             "in_flow_delay": "0",
             "smtpd_error_sleep_time": "0",
             "smtpd_hard_error_limit": "1000",

@@ -154,12 +154,14 @@ def test_every_shape_is_scored_and_unchanged(chain, name, message):
 
 def test_a_real_corpus_passes_unchanged(own_chain, corpus):
     """Each message comes back with one verdict of its own and the body that was sent."""
-    chain = own_chain(policy=thresholds(reject="off"), deadline="30s",
-                      postfix={"settings": {"message_size_limit": "0"}})
+    chain = own_chain(policy=thresholds(reject="off"), deadline="30s")
     for name, message in corpus:
         reply = chain.send(message, arguments="BODY=8BITMIME", timeout=120)
         assert reply.code == 250, (name, reply)
         delivery = chain.arrived(reply)
-        assert len(delivery.all("X-Spam-Status")) == 1, name
-        assert chain.log_of(delivery)["id"] == queued_as(reply)
-    chain.daemon.stop_cleanly()
+        assert status_of(delivery)[0] in ("Yes", "No"), name
+        assert len(delivery.all("X-Spam-Level")) == 1, name
+        assert chain.log_of(delivery)["id"] == queued_as(reply), name
+        body = re.sub(rb"\r(?!\n)", b" ", message).partition(b"\r\n\r\n")[2]
+        body += b"" if body.endswith(b"\r\n") or not body else b"\r\n"
+        assert delivery.data.endswith(b"\r\n" + body), name
