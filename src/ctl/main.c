@@ -31,6 +31,9 @@ static const struct command commands[] = {
 	{ "postfix", "enable|disable [--dry-run] [--config-dir DIR]",
 		"Add this filter to Postfix's smtpd_milters, or take it out.",
 		"spambridgectl postfix enable --dry-run", command_postfix },
+	{ "import", "spamass-milter [FILE|OPTIONS...]",
+		"Print the configuration that does what another filter's options do.",
+		"spambridgectl import spamass-milter /etc/default/spamass-milter", command_import },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
