@@ -19,7 +19,7 @@ def test_reload_takes_a_new_configuration(start, scorer):
         assert checks.status(old.send_message(make(score=4.0)))["word"] == "No"
         daemon.write_config(daemon.config.replace("tag = 5.0", "tag = 3.0"))
         daemon.reload()
-        daemon.wait_log("configuration read again")
+        daemon.wait_log("configuration reloaded")
         outcome = send(daemon.address, make(score=4.0))
         assert checks.status(outcome) == {"word": "Yes", "score": "4.0", "required": "3.0",
                                           "tests": "SCRIPTED"}
@@ -43,7 +43,7 @@ def test_bad_reload_keeps_the_old(start, scorer, break_it):
     assert checks.status(send(daemon.address, make(score=6.0)))["required"] == "5.0"
     daemon.write_config(good.replace("tag = 5.0", "tag = 4.0"))
     daemon.reload()
-    daemon.wait_log("configuration read again")
+    daemon.wait_log("configuration reloaded")
     assert checks.status(send(daemon.address, make(score=4.5)))["word"] == "Yes"
 
 
