@@ -18,8 +18,8 @@ QUEUED = re.compile(r"queued as (\w+)")
 class Chain:
     """Postfix, the daemon and one or more spamd; close() ends all of them.
 
-    policy (see thresholds()), options, deadline, trusted: as support.daemon.Daemon has them. spamds: how many;
-    spamd: settings of each; postfix: settings of the Postfix instance.
+    policy (see thresholds()), options, deadline, trusted: as support.daemon.Daemon has them.
+    spamds: how many; spamd: settings of each; postfix: settings of the Postfix instance.
     """
 
     def __init__(self, policy=None, options="", deadline="10s", trusted="", scorer="",

@@ -12,7 +12,8 @@ import pytest
 
 from support.mta import Client, Session
 from support.spamassassin import RELAY_FIELDS, Spamd
-from system.chain import HELO, NO_THRESHOLDS, Chain, mail, queued_as, relay_chain_settings, spambridge
+from system.chain import (HELO, NO_THRESHOLDS, Chain, mail, queued_as, relay_chain_settings,
+                          spambridge)
 
 RELAY = re.compile(r"\[ (.*?) \]")
 
