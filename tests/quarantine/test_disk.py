@@ -38,13 +38,14 @@ def test_every_call_fails_once(quarantine):
             new = set(quarantine.look()) - before
             tried += 1
             where = (name, when, error, outcome.errors)
-            if outcome.stored:
+            if (name, when) == calls[-1] and error != "EINTR":
+                # the answer got lost, as on a broken connection: the sender tries again
+                assert not outcome.stored and len(new) == 1, where
+            elif outcome.stored:
                 assert outcome.code == 0 and new == set(outcome.stored), where
-            elif outcome.code == 0:
-                assert name == "write" and len(new) == 1, where    # only the answer was lost
             else:
                 assert outcome.failed or outcome.errors, where
-                assert outcome.code != 0 and len(new) <= (name == "write"), where
+                assert outcome.code != 0 and not new, where
             assert quarantine.files("tmp") == [], where
             assert all(state == "good" for state in quarantine.look().values()), where
     print(f"{tried} injected errors")

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The two ways of a courier; only for src/quarantine/courier*.c. */
+#ifndef SPAMBRIDGE_QUARANTINE_COURIER_PRIVATE_H
+#define SPAMBRIDGE_QUARANTINE_COURIER_PRIVATE_H
+
+#include "base/deadline.h"
+#include "quarantine/courier.h"
+
+struct smtp; /* one connection, or none yet */
+
+struct smtp *smtp_new(const char *host, unsigned port, int64_t timeout_ms);
+void smtp_free(struct smtp **smtp);
+enum delivery smtp_send(struct smtp *smtp, const struct outgoing *outgoing,
+	char reply[COURIER_REPLY_SIZE]);
+
+enum delivery sendmail_send(const char *program, const struct outgoing *outgoing,
+	int64_t timeout_ms, char reply[COURIER_REPLY_SIZE]);
+
+/* Put text into `reply`, cut, control bytes as '?'. */
+void courier_say(char reply[COURIER_REPLY_SIZE], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif
