@@ -3,7 +3,6 @@
 #include "base/log.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/log_journal.h"
+#include "base/thread.h"
 
 struct record {
 	struct record *next;
@@ -182,18 +182,10 @@ static void *writer_main(void *unused)
 
 int log_start(struct err *err)
 {
-	sigset_t all, old;
-	pthread_condattr_t attributes;
 	int errnum;
 
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&state.changed, &attributes);
-	pthread_condattr_destroy(&attributes);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	errnum = pthread_create(&state.writer, NULL, writer_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	condition_init(&state.changed);
+	errnum = thread_start(&state.writer, writer_main, NULL);
 	if (errnum != 0)
 		return err_set_errno(err, errnum, "cannot start the log writer");
 	pthread_mutex_lock(&state.lock);
@@ -205,7 +197,7 @@ int log_start(struct err *err)
 
 void log_stop(int timeout_ms)
 {
-	struct timespec until = deadline_timespec(deadline_after_ms(timeout_ms));
+	struct deadline until = deadline_after_ms(timeout_ms);
 	bool drained = true;
 
 	pthread_mutex_lock(&state.lock);
@@ -214,7 +206,7 @@ void log_stop(int timeout_ms)
 		return;
 	}
 	while (drained && (state.first != NULL || state.writing))
-		drained = pthread_cond_timedwait(&state.changed, &state.lock, &until) == 0;
+		drained = condition_wait(&state.changed, &state.lock, until);
 	state.stopping = true;
 	state.running = false;
 	pthread_cond_broadcast(&state.changed);

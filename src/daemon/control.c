@@ -15,6 +15,7 @@
 #include "base/deadline.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "config.h"
 #include "daemon/metrics.h"
 #include "daemon/process.h"
@@ -260,7 +261,6 @@ static void *control_main(void *unused)
 int control_start(const struct settings *settings, struct err *err)
 {
 	pthread_t thread;
-	sigset_t all, old;
 	int errnum;
 
 	control.started_at = time(NULL);
@@ -269,10 +269,7 @@ int control_start(const struct settings *settings, struct err *err)
 	control.fd = socket_listen_unix(settings->control, 0660, err);
 	if (control.fd < 0)
 		return -1;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	errnum = pthread_create(&thread, NULL, control_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errnum = thread_start(&thread, control_main, NULL);
 	if (errnum != 0)
 		return err_set_errno(err, errnum, "cannot start the control thread");
 	pthread_detach(thread);

@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "daemon/socket.h"
 
 /*
@@ -63,7 +63,6 @@ static void *gate_main(void *unused)
 
 int gate_start(const struct listen_setting *listen, struct err *err)
 {
-	sigset_t all, old;
 	int errnum;
 
 	int fd = socket_connect(listen);
@@ -75,10 +74,7 @@ int gate_start(const struct listen_setting *listen, struct err *err)
 	close(fd);
 	gate.listen = listen;
 	gate.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	errnum = gate.wake < 0 ? errno : pthread_create(&gate.thread, NULL, gate_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errnum = gate.wake < 0 ? errno : thread_start(&gate.thread, gate_main, NULL);
 	if (errnum != 0)
 		return err_set_errno(err, errnum, "cannot start the gate's thread");
 	return 0;

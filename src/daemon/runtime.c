@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 
 static struct {
 	pthread_mutex_t lock;
@@ -55,12 +56,8 @@ struct store *runtime_store(void)
 
 int runtime_start(struct settings *settings, struct err *err)
 {
-	pthread_condattr_t attributes;
 
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&state.idle, &attributes);
-	pthread_condattr_destroy(&attributes);
+	condition_init(&state.idle);
 	state.late = late_store_new(err);
 	if (state.late == NULL)
 		return -1;
@@ -203,12 +200,10 @@ unsigned runtime_messages(void)
 
 bool runtime_wait_idle(struct deadline until)
 {
-	struct timespec moment = deadline_timespec(until);
 	bool idle;
 
 	pthread_mutex_lock(&state.lock);
-	while (state.messages > 0 &&
-		pthread_cond_timedwait(&state.idle, &state.lock, &moment) == 0)
+	while (state.messages > 0 && condition_wait(&state.idle, &state.lock, until))
 		;
 	idle = state.messages == 0;
 	pthread_mutex_unlock(&state.lock);

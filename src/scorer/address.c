@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "base/deadline.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 /* A name that is known is looked up again this often, one that is not this often, milliseconds. */
 #define REFRESH_MS 60000
@@ -47,15 +47,11 @@ struct address_book {
 struct address_book *address_book_new(address_found *found, void *context)
 {
 	struct address_book *book = calloc(1, sizeof(*book));
-	pthread_condattr_t attributes;
 
 	if (book == NULL)
 		return NULL;
 	pthread_mutex_init(&book->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&book->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	condition_init(&book->changed);
 	book->owners = 1;
 	book->found = found;
 	book->context = context;
@@ -199,12 +195,11 @@ static void *lookup_main(void *argument)
 	int wait_ms;
 
 	while ((wait_ms = round_of_lookups(book)) >= 0) {
-		struct timespec until = deadline_timespec(deadline_after_ms(wait_ms));
+		struct deadline until = deadline_after_ms(wait_ms);
 		bool stopping;
 
 		pthread_mutex_lock(&book->lock);
-		while (!book->stopping &&
-			pthread_cond_timedwait(&book->changed, &book->lock, &until) == 0)
+		while (!book->stopping && condition_wait(&book->changed, &book->lock, until))
 			;
 		stopping = book->stopping;
 		pthread_mutex_unlock(&book->lock);
@@ -218,7 +213,6 @@ static void *lookup_main(void *argument)
 int address_book_start(struct address_book *book, struct err *err)
 {
 	pthread_t thread;
-	sigset_t all, old;
 	bool names = false;
 	int errnum;
 
@@ -227,10 +221,7 @@ int address_book_start(struct address_book *book, struct err *err)
 	if (!names)
 		return 0;
 	book->owners = 2;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	errnum = pthread_create(&thread, NULL, lookup_main, book);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errnum = thread_start(&thread, lookup_main, book);
 	if (errnum != 0) {
 		book->owners = 1;
 		return err_set_errno(err, errnum, "cannot start the thread that looks up names");

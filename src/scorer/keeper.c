@@ -4,13 +4,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/thread.h"
 #include "scorer/exchange.h"
 
 /* A probe that is not answered by then has failed, milliseconds; and one not even connected. */
@@ -131,7 +131,6 @@ static void *keeper_main(void *argument)
 struct keeper *keeper_start(struct pool *pool, struct err *err)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
-	sigset_t all, old;
 	int errnum;
 
 	if (keeper == NULL) {
@@ -140,11 +139,7 @@ struct keeper *keeper_start(struct pool *pool, struct err *err)
 	}
 	keeper->pool = pool;
 	keeper->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	errnum = keeper->wake < 0 ? errno :
-				    pthread_create(&keeper->thread, NULL, keeper_main, keeper);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errnum = keeper->wake < 0 ? errno : thread_start(&keeper->thread, keeper_main, keeper);
 	if (errnum == 0)
 		return keeper;
 	err_set_errno(err, errnum, "cannot start the thread that probes servers");

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,6 +12,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 /* A background scan is given up after this long: spamd's own --timeout-child, milliseconds. */
 #define LATE_SCAN_MS 300000
@@ -191,8 +191,6 @@ static void wake(struct late_store *store)
 struct late_store *late_store_new(struct err *err)
 {
 	struct late_store *store = calloc(1, sizeof(*store));
-	pthread_condattr_t attributes;
-	sigset_t all, old;
 	int errnum;
 
 	if (store == NULL) {
@@ -200,16 +198,10 @@ struct late_store *late_store_new(struct err *err)
 		return NULL;
 	}
 	pthread_mutex_init(&store->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&store->finished, &attributes);
-	pthread_condattr_destroy(&attributes);
+	condition_init(&store->finished);
 	TAILQ_INIT(&store->entries);
 	store->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	errnum = store->wake < 0 ? errno : pthread_create(&store->thread, NULL, late_main, store);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errnum = store->wake < 0 ? errno : thread_start(&store->thread, late_main, store);
 	if (errnum == 0)
 		return store;
 	err_set_errno(err, errnum, "cannot start the thread for late verdicts");
@@ -283,9 +275,8 @@ static struct late_entry *await(struct late_store *store, const unsigned char *d
 	struct late_entry *entry = find_entry(store, digest);
 
 	while (entry != NULL && entry->exchange != NULL && !deadline_passed(until)) {
-		struct timespec moment = deadline_timespec(deadline_sooner(until, clock.next));
-
-		(void)pthread_cond_timedwait(&store->finished, &store->lock, &moment);
+		(void)condition_wait(&store->finished, &store->lock,
+			deadline_sooner(until, clock.next));
 		listener_tell(&clock);
 		entry = find_entry(store, digest);
 	}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Threads and conditions as this program wants them. */
+#include "base/thread.h"
+
+#include <signal.h>
+
+int thread_start(pthread_t *ret_thread, void *(*routine)(void *), void *argument)
+{
+	sigset_t all, before;
+	int errnum;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	errnum = pthread_create(ret_thread, NULL, routine, argument);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return errnum;
+}
+
+void condition_init(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+bool condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, struct deadline until)
+{
+	struct timespec moment = deadline_timespec(until);
+
+	return pthread_cond_timedwait(condition, lock, &moment) == 0;
+}
