@@ -6,13 +6,17 @@
 
 int thread_start(pthread_t *ret_thread, void *(*routine)(void *), void *argument)
 {
+	pthread_attr_t attributes;
 	sigset_t all, before;
 	int errnum;
 
+	/* Attributes of their own tell our threads from libmilter's (daemon/threads.h). */
+	pthread_attr_init(&attributes);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	errnum = pthread_create(ret_thread, NULL, routine, argument);
+	errnum = pthread_create(ret_thread, &attributes, routine, argument);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
 	return errnum;
 }
 

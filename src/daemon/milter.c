@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "daemon/apply.h"
 #include "daemon/gate.h"
 #include "daemon/metrics.h"
@@ -320,7 +321,7 @@ static void *loop_main(void *unused)
 
 int milter_start(struct err *err)
 {
-	int errnum = pthread_create(&loop.thread, NULL, loop_main, NULL);
+	int errnum = thread_start(&loop.thread, loop_main, NULL);
 
 	return errnum == 0 ? 0 : err_set_errno(err, errnum, "cannot start the main loop");
 }

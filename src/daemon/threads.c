@@ -173,10 +173,10 @@ static bool keep(void *(*routine)(void *), void *argument)
 }
 
 /*
- * pthread_create() as libmilter (and everything else here) calls it: the program's own definition
- * comes first in the dynamic linker's order. A thread given to a spare has no id of its own; libmilter
- * does not look at it (its workers detach themselves by their own id). The label keeps clear of the C
- * library's prototype.
+ * pthread_create() as libmilter calls it: the program's own definition comes first in the dynamic
+ * linker's order. Work given to a spare thread has no id that could be joined; libmilter does not
+ * look at it (its workers detach themselves by their own id). Our own threads, which are joined, are
+ * made with attributes and never kept. The label keeps clear of the C library's prototype.
  */
 int patient_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *),
 	void *argument) __asm__("pthread_create");
@@ -186,7 +186,7 @@ int patient_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 {
 	int errnum = real_create()(thread, attributes, routine, argument);
 
-	if (errnum == EAGAIN && keep(routine, argument)) {
+	if (errnum == EAGAIN && attributes == NULL && keep(routine, argument)) {
 		*thread = pthread_self();
 		return 0;
 	}
