@@ -20,9 +20,6 @@
 /* Begin with a loaded configuration (a reference is taken). -1 with the reason. */
 int runtime_start(struct settings *settings, struct err *err);
 
-/* Free everything that no session holds any more. */
-void runtime_stop(void);
-
 /* The current pool, a reference of the caller's; its settings are the current configuration. */
 struct pool *runtime_pool(void);
 

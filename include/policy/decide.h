@@ -4,7 +4,7 @@
  *
  * Pure: no I/O, no clock, no log, no memory. Rules: a threshold is reached when score >=
  * threshold; the highest one by severity wins (reject, quarantine, tag). A failure of the scorer
- * never rejects.
+ * follows on_failure and never rejects; a failure of our own (VERDICT_ERROR) defers.
  */
 #ifndef SPAMBRIDGE_POLICY_DECIDE_H
 #define SPAMBRIDGE_POLICY_DECIDE_H

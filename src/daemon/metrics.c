@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "daemon/runtime.h"
+#include "daemon/threads.h"
 
 /* Pairs of action and reason: both are words of our own, so a few dozen at most. */
 #define COUNTERS 64
@@ -183,6 +184,7 @@ bool metrics_print(struct buf *out)
 	single(out, "sessions", "gauge", "Open connections of mail servers.", runtime_sessions());
 	single(out, "messages_under_way", "gauge", "Messages that have begun and have no answer yet.",
 		runtime_messages());
+	single(out, "threads_wanted", "gauge", "Sessions that wait for a thread.", threads_waiting());
 	single(out, "late_scans", "gauge", "Scans that go on after their deadline.", late.running);
 	single(out, "late_verdicts", "gauge", "Late verdicts kept for a retry.", late.kept);
 	single(out, "late_verdicts_used_total", "counter", "Retries answered by a late verdict.",

@@ -250,6 +250,8 @@ static sfsistat on_eom(SMFICTX *context)
 	take_macros(context, session);
 	session_end(session);
 	judge(&input, &judgement);
+	if (judgement.item_id[0] != '\0')
+		gate_open(); /* the disk may take its time, too */
 	answer = apply(context, session, &judgement,
 		&(struct apply_means){ runtime_store(), input.deadline });
 	judgement_log(&judgement, &session->mail);

@@ -69,13 +69,6 @@ int runtime_start(struct settings *settings, struct err *err)
 	return state.pool == NULL ? -1 : 0;
 }
 
-void runtime_stop(void)
-{
-	late_store_free(&state.late);
-	pool_free(&state.pool);
-	store_free(&state.store);
-}
-
 struct pool *runtime_pool(void)
 {
 	struct pool *pool;

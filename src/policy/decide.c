@@ -56,10 +56,12 @@ enum outcome policy_outcome(const struct policy_fields *fields, const struct ver
 	case VERDICT_MALFORMED:
 	case VERDICT_OVERLOADED:
 	case VERDICT_OVERSIZE:
+		return outcome_of_failure(fields);
 	case VERDICT_ERROR:
 		break;
 	}
-	return outcome_of_failure(fields);
+	/* A doubt of our own (memory, disk) is no scorer's failure: the sender tries again. */
+	return OUTCOME_TEMPFAIL;
 }
 
 static enum marking marking_of(const struct verdict *verdict)

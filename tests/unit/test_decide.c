@@ -58,7 +58,7 @@ static void the_most_severe_threshold_wins(void **state)
 static void failures_follow_on_failure(void **state)
 {
 	static const enum verdict_status failures[] = { VERDICT_REFUSED, VERDICT_TIMEOUT,
-		VERDICT_MALFORMED, VERDICT_OVERLOADED, VERDICT_ERROR };
+		VERDICT_MALFORMED, VERDICT_OVERLOADED, VERDICT_OVERSIZE };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
@@ -73,6 +73,15 @@ static void failures_follow_on_failure(void **state)
 		assert_int_equal(action.kind, ACTION_TEMPFAIL);
 		assert_string_equal(action_word(&action), "tempfail");
 	}
+}
+
+static void our_own_failures_defer(void **state)
+{
+	struct verdict verdict = { .status = VERDICT_ERROR };
+	struct action action = policy_decide(&usual, 1, &verdict, outcomes);
+
+	(void)state;
+	assert_int_equal(action.kind, ACTION_TEMPFAIL);
 }
 
 static void mail_that_was_not_asked_about_passes(void **state)
@@ -203,6 +212,7 @@ int main(void)
 		cmocka_unit_test(thresholds_are_reached_exactly),
 		cmocka_unit_test(the_most_severe_threshold_wins),
 		cmocka_unit_test(failures_follow_on_failure),
+		cmocka_unit_test(our_own_failures_defer),
 		cmocka_unit_test(mail_that_was_not_asked_about_passes),
 		cmocka_unit_test(one_recipient_decides_for_itself),
 		cmocka_unit_test(every_combination_of_recipients),
