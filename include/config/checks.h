@@ -18,6 +18,27 @@ int check_delimiter(const char *text, struct err *err);
 /* What may stand behind "User:" in a spamd request: printable ASCII without blanks. */
 int check_spamd_user(const char *text, struct err *err);
 
+/* The path of a URL: begins with '/', printable ASCII without blanks and '#'; or "". */
+int check_url_path(const char *text, struct err *err);
+
+/* A value that goes into a request header: printable ASCII without blanks. */
+int check_header_word(const char *text, struct err *err);
+
+/* A name of a JSON member: printable ASCII. */
+int check_name(const char *text, struct err *err);
+
+/* A fixed member of a request object: "name=value". */
+int check_member(const char *text, struct err *err);
+
+/*
+ * A request header: "Name: value" (RFC 9110 section 5), none that describes the connection or the
+ * body, which libcurl writes itself.
+ */
+int check_http_header(const char *text, struct err *err);
+
+/* A JSON pointer (RFC 6901), or "": what protocol/json_verdict.h takes; a unit test compares. */
+int check_pointer(const char *text, struct err *err);
+
 /* An SMTP reply text: printable ASCII, the references of protocol/template.h and no others. */
 int check_reply_text(const char *text, struct err *err);
 

@@ -37,8 +37,8 @@ int server_parse(
  */
 int server_resolve(struct server_setting *server, enum scorer_protocol protocol, struct err *err);
 
-/* Parse one more server of a scorer; a second one with the same text is an error. */
-int scorer_add_server(
-	struct scorer_setting *scorer, const char *text, struct strlist *pool, struct err *err);
+/* Parse one more server of a list; a second one with the same text is an error. */
+int server_list_add(
+	struct server_list *list, const char *text, struct strlist *pool, struct err *err);
 
 #endif

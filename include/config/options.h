@@ -38,7 +38,8 @@ enum option_type {
 	OPTION_MODE,     /* mode_t, octal */
 	OPTION_LISTEN,   /* struct listen_setting */
 	OPTION_NETWORKS, /* struct network_list; a list */
-	OPTION_SERVERS,  /* struct scorer_setting, its servers; a list */
+	OPTION_SERVERS,  /* struct server_list; a list */
+	OPTION_TEXTS,    /* struct strlist; a list; min and max are lengths of one in bytes */
 };
 
 /* A word that stands for a value: the only values of OPTION_WORD, special ones elsewhere. */
@@ -60,6 +61,7 @@ struct option {
 	int (*check)(const char *text, struct err *err); /* of a text; NULL: any text */
 	bool not_yet;     /* known, and refused as not supported by this version */
 	const char *help; /* one line */
+	unsigned protocols; /* of a scorer: 1 << enum scorer_protocol that know it; 0: all */
 };
 
 #define OPTION_PLAIN         (-1)
@@ -90,6 +92,9 @@ enum option_section section_find(const char *name);
  * misspelt one, or NULL when none is near.
  */
 const char *option_suggest(enum option_section section, const char *name);
+
+/* Does a scorer that speaks this protocol (enum scorer_protocol) know the option? */
+bool option_fits(const struct option *option, unsigned protocol);
 
 /* Does this type take a list in braces? */
 bool option_is_list(const struct option *option);

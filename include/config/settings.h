@@ -79,6 +79,24 @@ enum server_transport {
 	TRANSPORT_TLS,
 };
 
+/* What a JSON service is sent: the message itself, or an object that holds it. */
+enum request_form {
+	REQUEST_RAW,
+	REQUEST_JSON,
+};
+
+enum message_encoding {
+	MESSAGE_TEXT, /* invalid UTF-8 becomes U+FFFD */
+	MESSAGE_BASE64,
+};
+
+/* How a JSON service is told of client and envelope. */
+enum envelope_form {
+	ENVELOPE_NONE,
+	ENVELOPE_HEADERS, /* request headers, as rspamd takes them */
+	ENVELOPE_MEMBERS, /* members of the request object */
+};
+
 /* One `servers` entry, parsed. */
 struct server_setting {
 	char *text; /* as written: names the server in logs, counters and status */
@@ -88,16 +106,39 @@ struct server_setting {
 	char *path; /* URL path prefix for HTTP, "" otherwise */
 };
 
+struct server_list {
+	struct server_setting *items;
+	size_t count;
+};
+
 struct scorer_setting {
 	char *name;
 	struct origin origin;
 	enum scorer_protocol protocol;
-	struct server_setting *servers;
-	size_t server_count;
+	struct server_list servers;
 	unsigned max_connections; /* per server */
 	char *user;               /* spamd User: "" none, "recipient", "domain", else fixed */
 	int64_t hedge_after_ms;   /* -1: half the deadline; 0: never */
 	char *ca_file, *cert_file, *key_file; /* "": none */
+
+	/* rspamd */
+	char *settings_id; /* "": none */
+	bool trust_action; /* rspamd's action decides, not its score */
+	struct server_list learn_servers;
+	char *password_file; /* "": none */
+	char *password;      /* what it holds; NULL: none. Never logged or printed */
+
+	/* JSON services; pointers are JSON pointers, "": the reply has no such part */
+	char *path, *health_path; /* "": none */
+	enum request_form request;
+	char *message_member;
+	enum message_encoding message_encoding;
+	struct strlist members; /* "name=value" */
+	enum envelope_form envelope;
+	struct strlist headers; /* "Name: value" */
+	char *auth_file;        /* "": none */
+	char *auth_line;        /* the header line that it holds; NULL: none. Never logged or printed */
+	char *score, *required, *tests, *tests_name, *report, *ok, *error;
 };
 
 enum listen_family {

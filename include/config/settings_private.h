@@ -30,7 +30,14 @@ int settings_default(
 
 /* Rules between several options; errors are noted with the line of one of them. */
 void settings_validate(
-	const struct settings *settings, const struct scan *scan, struct complaints *complaints);
+	struct settings *settings, const struct scan *scan, struct complaints *complaints);
+
+/*
+ * Rules between the options of one scorer, which stands in `section` (NULL: unknown); its secrets
+ * are read on the way, as `user` may.
+ */
+void scorer_validate(struct scorer_setting *scorer, const struct scan_section *section,
+	struct strlist *pool, const char *user, struct complaints *complaints);
 
 /* tag <= quarantine <= reject among those set in one section and not off. */
 bool policy_fields_ordered(const struct policy_fields *fields, struct err *err);

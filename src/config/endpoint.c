@@ -263,7 +263,7 @@ int server_parse(
 	} else {
 		return err_set(err,
 			"'%s' is no server; write unix:/path, tcp://host:port or "
-			"tls://host:port",
+			"tls://host:port, or http://host:port or https://host:port",
 			text);
 	}
 	if (result == 0)
@@ -293,23 +293,23 @@ int server_resolve(struct server_setting *server, enum scorer_protocol protocol,
 	return 0;
 }
 
-int scorer_add_server(
-	struct scorer_setting *scorer, const char *text, struct strlist *pool, struct err *err)
+int server_list_add(
+	struct server_list *list, const char *text, struct strlist *pool, struct err *err)
 {
-	struct server_setting server, *servers;
+	struct server_setting server, *items;
 
 	if (server_parse(text, pool, &server, err) < 0)
 		return -1;
-	for (size_t i = 0; i < scorer->server_count; i++)
-		if (strcmp(scorer->servers[i].text, text) == 0)
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i].text, text) == 0)
 			return err_set(err, "'%s' stands there twice; remove one", text);
-	if (scorer->server_count >= LIMIT_SERVERS)
+	if (list->count >= LIMIT_SERVERS)
 		return err_set(
 			err, "more than %d servers; make several scorers of them", LIMIT_SERVERS);
-	servers = realloc(scorer->servers, (scorer->server_count + 1) * sizeof(*servers));
-	if (servers == NULL)
+	items = realloc(list->items, (list->count + 1) * sizeof(*items));
+	if (items == NULL)
 		return err_set(err, "out of memory");
-	scorer->servers = servers;
-	servers[scorer->server_count++] = server;
+	list->items = items;
+	items[list->count++] = server;
 	return 0;
 }

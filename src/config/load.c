@@ -103,16 +103,16 @@ static bool is_scorer_name(const char *name)
 	return strlen(name) <= SCORER_NAME_MAX;
 }
 
-static void resolve_servers(
-	struct loader *loader, const struct filling *filling, struct scorer_setting *scorer)
+static void resolve_servers(struct loader *loader, const struct filling *filling,
+	const char *name, const struct server_list *list)
 {
-	const struct option *option = option_find(SECTION_SCORER, "servers");
+	const struct scorer_setting *scorer = filling->plain;
 
-	for (size_t i = 0; i < scorer->server_count; i++) {
+	for (size_t i = 0; i < list->count; i++) {
 		struct err err = ERR_INIT;
 
-		if (server_resolve(&scorer->servers[i], scorer->protocol, &err) < 0)
-			note(loader, filling, option, i, &err);
+		if (server_resolve(&list->items[i], scorer->protocol, &err) < 0)
+			note(loader, filling, option_find(SECTION_SCORER, name), i, &err);
 	}
 }
 
@@ -139,7 +139,8 @@ static void fill_scorer(struct loader *loader, struct filling *filling)
 			scorer->name);
 	filling->plain = scorer;
 	fill(loader, filling);
-	resolve_servers(loader, filling, scorer);
+	resolve_servers(loader, filling, "servers", &scorer->servers);
+	resolve_servers(loader, filling, "learn_servers", &scorer->learn_servers);
 }
 
 /* The normalised key of a domain {} or address {} section. */

@@ -28,6 +28,9 @@
 /* Set to true on a row (or a word): known, but not carried out by this version. */
 #define NOT_YET .not_yet = true
 
+/* At the end of a row of a scorer: no other protocol knows the option. */
+#define ONLY(protocol) .protocols = 1u << (protocol)
+
 #define PLAIN(member)     .field = OPTION_PLAIN, .offset = offsetof(struct settings, member)
 #define IN_SCORER(member) .field = OPTION_PLAIN, .offset = offsetof(struct scorer_setting, member)
 #define IN_QUARANTINE(member) \
@@ -71,8 +74,27 @@ static const struct option_word on_failure_words[] = {
 
 static const struct option_word protocol_words[] = {
 	{ "spamd", SCORER_SPAMD, false },
-	{ "rspamd", SCORER_RSPAMD, NOT_YET },
-	{ "json", SCORER_JSON, NOT_YET },
+	{ "rspamd", SCORER_RSPAMD, false },
+	{ "json", SCORER_JSON, false },
+	{ NULL, 0, false },
+};
+
+static const struct option_word request_words[] = {
+	{ "raw", REQUEST_RAW, false },
+	{ "json", REQUEST_JSON, false },
+	{ NULL, 0, false },
+};
+
+static const struct option_word encoding_words[] = {
+	{ "text", MESSAGE_TEXT, false },
+	{ "base64", MESSAGE_BASE64, false },
+	{ NULL, 0, false },
+};
+
+static const struct option_word envelope_words[] = {
+	{ "none", ENVELOPE_NONE, false },
+	{ "headers", ENVELOPE_HEADERS, false },
+	{ "members", ENVELOPE_MEMBERS, false },
 	{ NULL, 0, false },
 };
 
@@ -139,8 +161,8 @@ const struct option options[] = {
 
 	{ "protocol", SCORER, OPTION_WORD, IN_SCORER(protocol), "spamd", 0, 0, protocol_words, NULL,
 		false, "what the servers speak" },
-	{ "servers", SCORER, OPTION_SERVERS, .field = OPTION_PLAIN, .offset = 0, NULL, 0, 0, NULL,
-		NULL, false, "addresses; they share the load" },
+	{ "servers", SCORER, OPTION_SERVERS, IN_SCORER(servers), NULL, 0, 0, NULL, NULL, false,
+		"addresses; they share the load" },
 	{ "max_connections", SCORER, OPTION_COUNT, IN_SCORER(max_connections), "5", RANGE(1, 10000),
 		NULL, NULL, false, "requests to one server at a time" },
 	{ "user", SCORER, OPTION_TEXT, IN_SCORER(user), "", RANGE(0, 255), NULL, check_spamd_user,
@@ -154,6 +176,66 @@ const struct option options[] = {
 		false, "client certificate to show to servers" },
 	{ "key_file", SCORER, OPTION_PATH, IN_SCORER(key_file), "", RANGE(0, 4000), NULL, NULL,
 		false, "private key of the client certificate" },
+	{ "settings_id", SCORER, OPTION_TEXT, IN_SCORER(settings_id), "", RANGE(0, 64), NULL,
+		check_header_word, false, "rspamd: id of the settings to apply; empty: none",
+		ONLY(SCORER_RSPAMD) },
+	{ "trust_action", SCORER, OPTION_BOOL, IN_SCORER(trust_action), "false", 0, 0, NULL, NULL,
+		false, "rspamd: its action decides, not its score",
+		ONLY(SCORER_RSPAMD) },
+	{ "learn_servers", SCORER, OPTION_SERVERS, IN_SCORER(learn_servers), NULL, 0, 0, NULL, NULL,
+		NOT_YET, "rspamd: controllers that are told what was misjudged",
+		ONLY(SCORER_RSPAMD) },
+	{ "password_file", SCORER, OPTION_PATH, IN_SCORER(password_file), "", RANGE(0, 4000), NULL,
+		NULL, false, "rspamd: file with the password, readable by the daemon only",
+		ONLY(SCORER_RSPAMD) },
+	{ "path", SCORER, OPTION_TEXT, IN_SCORER(path), "/", RANGE(1, 1000), NULL, check_url_path,
+		false, "json: where messages are posted to",
+		ONLY(SCORER_JSON) },
+	{ "health_path", SCORER, OPTION_TEXT, IN_SCORER(health_path), "", RANGE(0, 1000), NULL,
+		check_url_path, false, "json: answers 200 when all is well; empty: a connection does",
+		ONLY(SCORER_JSON) },
+	{ "request", SCORER, OPTION_WORD, IN_SCORER(request), "raw", 0, 0, request_words, NULL,
+		false, "json: the message itself, or an object that holds it",
+		ONLY(SCORER_JSON) },
+	{ "message_member", SCORER, OPTION_TEXT, IN_SCORER(message_member), "email", RANGE(1, 200),
+		NULL, check_name, false, "json: member of the object that holds the message",
+		ONLY(SCORER_JSON) },
+	{ "message_encoding", SCORER, OPTION_WORD, IN_SCORER(message_encoding), "text", 0, 0,
+		encoding_words, NULL, false, "json: how the member holds the message",
+		ONLY(SCORER_JSON) },
+	{ "members", SCORER, OPTION_TEXTS, IN_SCORER(members), NULL, RANGE(1, 1000), NULL,
+		check_member, false, "json: fixed extra members of the object: name=value",
+		ONLY(SCORER_JSON) },
+	{ "envelope", SCORER, OPTION_WORD, IN_SCORER(envelope), "none", 0, 0, envelope_words, NULL,
+		false, "json: how client and envelope are told",
+		ONLY(SCORER_JSON) },
+	{ "headers", SCORER, OPTION_TEXTS, IN_SCORER(headers), NULL, RANGE(1, 1000), NULL,
+		check_http_header, false, "json: further request headers: Name: value",
+		ONLY(SCORER_JSON) },
+	{ "auth_file", SCORER, OPTION_PATH, IN_SCORER(auth_file), "", RANGE(0, 4000), NULL, NULL,
+		false, "json: file with one header line, readable by the daemon only",
+		ONLY(SCORER_JSON) },
+	{ "score", SCORER, OPTION_TEXT, IN_SCORER(score), "/score", RANGE(1, 1000), NULL,
+		check_pointer, false, "json: pointer to the score",
+		ONLY(SCORER_JSON) },
+	{ "required", SCORER, OPTION_TEXT, IN_SCORER(required), "", RANGE(0, 1000), NULL,
+		check_pointer, false, "json: pointer to the service's own threshold",
+		ONLY(SCORER_JSON) },
+	{ "tests", SCORER, OPTION_TEXT, IN_SCORER(tests), "", RANGE(0, 1000), NULL, check_pointer,
+		false, "json: pointer to the tests that matched",
+		ONLY(SCORER_JSON) },
+	{ "tests_name", SCORER, OPTION_TEXT, IN_SCORER(tests_name), "name", RANGE(1, 200), NULL,
+		check_name, false, "json: member that names a test, where tests are objects",
+		ONLY(SCORER_JSON) },
+	{ "report", SCORER, OPTION_TEXT, IN_SCORER(report), "", RANGE(0, 1000), NULL, check_pointer,
+		false, "json: pointer to a text for X-Spam-Report",
+		ONLY(SCORER_JSON) },
+	{ "ok", SCORER, OPTION_TEXT, IN_SCORER(ok), "", RANGE(0, 1000), NULL, check_pointer, false,
+		"json: pointer to a value that must be true",
+		ONLY(SCORER_JSON) },
+	{ "error", SCORER, OPTION_TEXT, IN_SCORER(error), "", RANGE(0, 1000), NULL, check_pointer,
+		false, "json: pointer to a text that says what went wrong",
+		ONLY(SCORER_JSON) },
 
 	{ "scan", OUTBOUND, OPTION_BOOL, .field = OPTION_PLAIN,
 		.offset = offsetof(struct outbound_setting, scan), "false", 0, 0, NULL, NULL, false,
@@ -224,9 +306,15 @@ enum option_section section_find(const char *name)
 	return SECTION_COUNT;
 }
 
+bool option_fits(const struct option *option, unsigned protocol)
+{
+	return option->protocols == 0 || (option->protocols & 1u << protocol) != 0;
+}
+
 bool option_is_list(const struct option *option)
 {
-	return option->type == OPTION_NETWORKS || option->type == OPTION_SERVERS;
+	return option->type == OPTION_NETWORKS || option->type == OPTION_SERVERS ||
+	       option->type == OPTION_TEXTS;
 }
 
 #define NAME_MAX_LENGTH 31

@@ -63,14 +63,21 @@ static void print_entries(const struct settings *settings, struct buf *out)
 	}
 }
 
+static void print_scorer(const struct scorer_setting *scorer, struct buf *out)
+{
+	begin(SECTION_SCORER, scorer->name, out);
+	for (size_t i = 0; i < option_count; i++)
+		if ((options[i].sections & SECTION_BIT(SECTION_SCORER)) != 0 &&
+			!options[i].not_yet && option_fits(&options[i], scorer->protocol))
+			print_option(&options[i], "\t", scorer, out);
+	buf_puts(out, "}\n");
+}
+
 bool settings_print(const struct settings *settings, struct buf *out)
 {
 	print_plain(SECTION_TOP, "", settings, out);
-	for (size_t i = 0; i < settings->scorer_count; i++) {
-		begin(SECTION_SCORER, settings->scorers[i].name, out);
-		print_plain(SECTION_SCORER, "\t", &settings->scorers[i], out);
-		buf_puts(out, "}\n");
-	}
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		print_scorer(&settings->scorers[i], out);
 	begin(SECTION_POLICY, NULL, out);
 	print_fields(SECTION_POLICY, &settings->policy, out);
 	buf_puts(out, "}\n");

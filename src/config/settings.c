@@ -14,8 +14,12 @@ static void destroy(struct settings *settings)
 {
 	network_list_free(&settings->trusted_networks);
 	network_list_free(&settings->keep_spam_headers_from);
-	for (size_t i = 0; i < settings->scorer_count; i++)
-		free(settings->scorers[i].servers);
+	for (size_t i = 0; i < settings->scorer_count; i++) {
+		free(settings->scorers[i].servers.items);
+		free(settings->scorers[i].learn_servers.items);
+		strlist_free(&settings->scorers[i].members);
+		strlist_free(&settings->scorers[i].headers);
+	}
 	free(settings->scorers);
 	policy_index_free(&settings->index);
 	if (settings->private != NULL)

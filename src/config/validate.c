@@ -48,30 +48,6 @@ static void check_sockets(
 			"control is the same socket as listen; choose another path");
 }
 
-static void check_certificate(const struct scorer_setting *scorer, struct complaints *complaints)
-{
-	if (scorer->cert_file != NULL && scorer->key_file != NULL &&
-		(scorer->cert_file[0] == '\0') != (scorer->key_file[0] == '\0'))
-		complain(complaints, scorer->origin.line,
-			"scorer %s: cert_file and key_file belong together; set both or none",
-			scorer->name);
-}
-
-static void check_scorer(const struct settings *settings, const struct scorer_setting *scorer,
-	struct complaints *complaints)
-{
-	if (scorer->server_count == 0 && !complaints_any(complaints))
-		complain(complaints, scorer->origin.line,
-			"scorer %s has no servers; add servers = { \"unix:/path\" } or "
-		        "tcp://host:port",
-			scorer->name);
-	if (scorer->hedge_after_ms > settings->deadline_ms)
-		complain(complaints, scorer->origin.line,
-			"scorer %s: hedge_after lies behind the deadline; make it shorter or off",
-			scorer->name);
-	check_certificate(scorer, complaints);
-}
-
 static bool section_begun(const struct scan *scan, enum option_section kind)
 {
 	for (size_t i = 0; i < scan->section_count; i++)
@@ -80,8 +56,26 @@ static bool section_begun(const struct scan *scan, enum option_section kind)
 	return false;
 }
 
+/* The section of scorer number `index`, NULL when unknown. */
+static const struct scan_section *scorer_section(const struct scan *scan, size_t index)
+{
+	for (size_t i = 0; i < scan->section_count; i++)
+		if (scan->sections[i].kind == SECTION_SCORER && index-- == 0)
+			return &scan->sections[i];
+	return NULL;
+}
+
+static void check_hedge(const struct settings *settings, const struct scorer_setting *scorer,
+	struct complaints *complaints)
+{
+	if (scorer->hedge_after_ms > settings->deadline_ms)
+		complain(complaints, scorer->origin.line,
+			"scorer %s: hedge_after lies behind the deadline; make it shorter or off",
+			scorer->name);
+}
+
 static void check_scorers(
-	const struct settings *settings, const struct scan *scan, struct complaints *complaints)
+	struct settings *settings, const struct scan *scan, struct complaints *complaints)
 {
 	if (!section_begun(scan, SECTION_SCORER))
 		complain(complaints, 0,
@@ -90,12 +84,15 @@ static void check_scorers(
 	if (settings->scorer_count > LIMIT_SCORERS)
 		complain(complaints, settings->scorers[LIMIT_SCORERS].origin.line,
 			"more than %d scorers; remove some", LIMIT_SCORERS);
-	for (size_t i = 0; i < settings->scorer_count; i++)
-		check_scorer(settings, &settings->scorers[i], complaints);
+	for (size_t i = 0; i < settings->scorer_count; i++) {
+		check_hedge(settings, &settings->scorers[i], complaints);
+		scorer_validate(&settings->scorers[i], scorer_section(scan, i),
+			&settings->private->pool, settings->user, complaints);
+	}
 }
 
 void settings_validate(
-	const struct settings *settings, const struct scan *scan, struct complaints *complaints)
+	struct settings *settings, const struct scan *scan, struct complaints *complaints)
 {
 	check_sockets(settings, scan, complaints);
 	check_scorers(settings, scan, complaints);

@@ -9,6 +9,9 @@
 #include "config/endpoint.h"
 #include "config/settings.h"
 
+/* Values of one list of texts, count. */
+#define TEXTS_MAX 64
+
 char *pool_text(struct strlist *pool, const char *text)
 {
 	return strlist_add(pool, text) ? pool->items[pool->count - 1] : NULL;
@@ -25,20 +28,26 @@ bool quoted_print(const char *text, struct buf *out)
 	return buf_putc(out, '"');
 }
 
-static int parse_text(const struct option *option, const char *text, char **field,
-	struct strlist *pool, struct err *err)
+static int check_text(const struct option *option, const char *text, struct err *err)
 {
 	size_t length = strlen(text);
-	char *copy;
 
 	if (length < (size_t)option->min)
 		return err_set(err, "the value is empty; give one or leave the line out");
 	if (length > (size_t)option->max)
 		return err_set(err, "the value is %zu bytes long; at most %lld are possible",
 			length, (long long)option->max);
-	if (option->type == OPTION_PATH && length > 0 && text[0] != '/')
+	return option->check != NULL ? option->check(text, err) : 0;
+}
+
+static int parse_text(const struct option *option, const char *text, char **field,
+	struct strlist *pool, struct err *err)
+{
+	char *copy;
+
+	if (option->type == OPTION_PATH && text[0] != '/' && text[0] != '\0')
 		return err_set(err, "'%s' is no absolute path; begin it with '/'", text);
-	if (option->check != NULL && option->check(text, err) < 0)
+	if (check_text(option, text, err) < 0)
 		return -1;
 	copy = pool_text(pool, text);
 	if (copy == NULL)
@@ -113,6 +122,7 @@ static bool print_number(const struct option *option, int64_t value, struct buf 
 	case OPTION_LISTEN:
 	case OPTION_NETWORKS:
 	case OPTION_SERVERS:
+	case OPTION_TEXTS:
 		break;
 	}
 	return buf_printf(out, "%lld", (long long)value);
@@ -243,6 +253,7 @@ static void store_number(const struct option *option, void *field, int64_t numbe
 	case OPTION_LISTEN:
 	case OPTION_NETWORKS:
 	case OPTION_SERVERS:
+	case OPTION_TEXTS:
 		break;
 	}
 }
@@ -250,6 +261,9 @@ static void store_number(const struct option *option, void *field, int64_t numbe
 _Static_assert(sizeof(enum on_failure) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum oversize) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum scorer_protocol) == sizeof(unsigned), "enums are stored as unsigned");
+_Static_assert(sizeof(enum request_form) == sizeof(unsigned), "enums are stored as unsigned");
+_Static_assert(sizeof(enum message_encoding) == sizeof(unsigned), "enums are stored as unsigned");
+_Static_assert(sizeof(enum envelope_form) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum log_target) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "enums are stored as unsigned");
 
@@ -276,6 +290,7 @@ static int64_t load_number(const struct option *option, const void *field)
 	case OPTION_LISTEN:
 	case OPTION_NETWORKS:
 	case OPTION_SERVERS:
+	case OPTION_TEXTS:
 		break;
 	}
 	return 0;
@@ -290,6 +305,16 @@ static int add_network(struct network_list *list, const char *text, struct err *
 	if (!network_list_add(list, &network))
 		return err_set(err, "out of memory");
 	return 0;
+}
+
+static int add_text(
+	const struct option *option, const char *text, struct strlist *list, struct err *err)
+{
+	if (check_text(option, text, err) < 0)
+		return -1;
+	if (list->count >= TEXTS_MAX)
+		return err_set(err, "more than %d values; remove some", TEXTS_MAX);
+	return strlist_add(list, text) ? 0 : err_set(err, "out of memory");
 }
 
 int value_parse(const struct option *option, const char *text, void *base, struct strlist *pool,
@@ -307,7 +332,9 @@ int value_parse(const struct option *option, const char *text, void *base, struc
 	case OPTION_NETWORKS:
 		return add_network(field, text, err);
 	case OPTION_SERVERS:
-		return scorer_add_server(field, text, pool, err);
+		return server_list_add(field, text, pool, err);
+	case OPTION_TEXTS:
+		return add_text(option, text, field, err);
 	case OPTION_BOOL:
 	case OPTION_WORD:
 	case OPTION_DURATION:
@@ -336,12 +363,22 @@ static bool print_networks(const struct network_list *list, struct buf *out)
 	return buf_puts(out, " }");
 }
 
-static bool print_servers(const struct scorer_setting *scorer, struct buf *out)
+static bool print_servers(const struct server_list *list, struct buf *out)
 {
 	buf_putc(out, '{');
-	for (size_t i = 0; i < scorer->server_count; i++) {
+	for (size_t i = 0; i < list->count; i++) {
 		buf_puts(out, i > 0 ? ", " : " ");
-		quoted_print(scorer->servers[i].text, out);
+		quoted_print(list->items[i].text, out);
+	}
+	return buf_puts(out, " }");
+}
+
+static bool print_texts(const struct strlist *list, struct buf *out)
+{
+	buf_putc(out, '{');
+	for (size_t i = 0; i < list->count; i++) {
+		buf_puts(out, i > 0 ? ", " : " ");
+		quoted_print(list->items[i], out);
 	}
 	return buf_puts(out, " }");
 }
@@ -360,6 +397,8 @@ bool value_print(const struct option *option, const void *base, struct buf *out)
 		return print_networks(field, out);
 	case OPTION_SERVERS:
 		return print_servers(field, out);
+	case OPTION_TEXTS:
+		return print_texts(field, out);
 	case OPTION_MODE:
 		return buf_printf(out, "\"%04o\"", (unsigned)load_number(option, field));
 	case OPTION_BOOL:

@@ -29,7 +29,7 @@ int process_raise_descriptors(const struct settings *settings, struct err *err)
 	struct rlimit limit;
 
 	for (size_t i = 0; i < settings->scorer_count; i++)
-		needed += (rlim_t)settings->scorers[i].server_count *
+		needed += (rlim_t)settings->scorers[i].servers.count *
 			settings->scorers[i].max_connections;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return err_set_errno(err, errno, "cannot read the limit of open files");

@@ -93,7 +93,7 @@ static size_t count_servers(const struct settings *settings)
 	size_t count = 0;
 
 	for (size_t i = 0; i < settings->scorer_count; i++)
-		count += settings->scorers[i].server_count;
+		count += settings->scorers[i].servers.count;
 	return count;
 }
 
@@ -106,12 +106,12 @@ static int enter_servers(struct pool *pool)
 		const struct scorer_setting *scorer = &settings->scorers[s];
 
 		TAILQ_INIT(&pool->queues[s].waiters);
-		for (size_t i = 0; i < scorer->server_count; i++) {
+		for (size_t i = 0; i < scorer->servers.count; i++) {
 			struct server *server = &pool->servers[pool->server_count];
 			struct server_address unused;
 
 			*server = (struct server){ .scorer = scorer,
-				.setting = &scorer->servers[i],
+				.setting = &scorer->servers.items[i],
 				.scorer_index = s,
 				.index = pool->server_count,
 				.pause_ms = PROBE_PAUSE_FIRST_MS,

@@ -11,6 +11,7 @@
 #include "config/options.h"
 #include "config/settings_private.h"
 #include "config/values.h"
+#include "protocol/json_verdict.h"
 #include "protocol/template.h"
 
 #define MANUAL "src/config/spambridge.conf.5"
@@ -50,6 +51,8 @@ static void default_text(const struct option *option, struct buf *out)
 	assert_true(value_print(option, &base, out));
 	if (option->type == OPTION_NETWORKS)
 		network_list_free((void *)((char *)&base + option->offset));
+	if (option->type == OPTION_TEXTS)
+		strlist_free((void *)((char *)&base + option->offset));
 	strlist_free(&pool);
 }
 
@@ -190,7 +193,7 @@ static void the_sample_lists_the_table(void **state)
 	for (size_t i = 0; i < option_count; i++) {
 		bool top = (options[i].sections & SECTION_BIT(SECTION_TOP)) != 0;
 		bool set = (options[i].sections & SECTION_BIT(SECTION_SCORER)) != 0 &&
-		           option_is_list(&options[i]);
+		           options[i].type == OPTION_SERVERS;
 		char line[2000], rest[1000];
 		struct buf text;
 
@@ -255,6 +258,26 @@ static void reply_texts_are_checked_as_they_are_expanded(void **state)
 			fail_msg("'%s'", texts[i]);
 }
 
+/* JSON pointers are checked as they are followed. */
+static void pointers_are_checked_as_they_are_followed(void **state)
+{
+	static const char *const texts[] = { "", "/", "/score", "/a/b/0", "score", "/a~0b", "/a~1b",
+		"/a~b", "/~", "/~2", "//", "/caf\xc3\xa9" };
+	char longest[300];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (check_pointer(texts[i], NULL) != json_pointer_check(texts[i], NULL))
+			fail_msg("'%s'", texts[i]);
+	memset(longest, 'x', sizeof(longest));
+	longest[0] = '/';
+	for (size_t length = 250; length < 262; length++) {
+		longest[length] = '\0';
+		assert_int_equal(check_pointer(longest, NULL), json_pointer_check(longest, NULL));
+		longest[length] = 'x';
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +288,7 @@ int main(void)
 		cmocka_unit_test(the_sample_lists_the_table),
 		cmocka_unit_test(the_sample_is_good),
 		cmocka_unit_test(reply_texts_are_checked_as_they_are_expanded),
+		cmocka_unit_test(pointers_are_checked_as_they_are_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,7 +178,7 @@ static void values_may_stand_bare_or_quoted(void **state)
 	assert_int_equal(settings->trusted_networks.count, 2);
 	assert_int_equal(settings->keep_spam_headers_from.count, 1);
 	assert_string_equal(settings->socket_group, "");
-	assert_string_equal(settings->scorers[0].servers[0].host, "127.0.0.1");
+	assert_string_equal(settings->scorers[0].servers.items[0].host, "127.0.0.1");
 	assert_string_equal(settings->scorers[0].user, "a'b\\c");
 	assert_int_equal(settings->policy.tag, 5500);
 	assert_int_equal(settings->policy.reject, THRESHOLD_OFF);
@@ -242,7 +242,7 @@ static void all_errors_are_told_with_their_lines(void **state)
 		"journal\n"
 		"spambridge.conf:10: servers: 'foo' is no server; write unix:/path, "
 	        "tcp://host:port "
-		"or tls://host:port\n"
+		"or tls://host:port, or http://host:port or https://host:port\n"
 		"spambridge.conf:11: servers: 'tcp://x:99999' has no good host and port; write "
 		"host:port, IPv6 addresses in brackets\n"
 		"spambridge.conf:12: unknown option 'hedge_afer' in scorer; did you mean "
@@ -281,8 +281,29 @@ static void single_errors_are_told(void **state)
 		{ SCORER_LINE "domain \"a.b\" {}\ndomain \"A.B.\" {}",
 			":3: 'a.b' is set a second time; the first is at " },
 		{ "scorer \"a\" { servers = { \"tcp://h\", \"tcp://h\" } }", "stands there twice" },
-		{ "scorer \"a\" { protocol = rspamd servers = { \"http://h\" } }",
-			":1: protocol: 'rspamd' is not supported by this version" },
+		{ "scorer \"a\" { protocol = rspamd servers = { \"tcp://h\" } }",
+			":1: servers: 'tcp://h' does not fit the protocol; write http://host:port" },
+		{ "scorer \"a\" { servers = { \"tcp://h\" } trust_action = true }",
+			":1: scorer a: trust_action belongs to protocol = rspamd; remove it" },
+		{ "scorer \"a\" { protocol = rspamd servers = { \"http://h\" } score = \"/x\" }",
+			":1: scorer a: score belongs to protocol = json; remove it" },
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } score = \"x\" }",
+			":1: score: 'x' is no JSON pointer; begin it with '/'" },
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } members = { \"a\" } }",
+			":1: members: 'a' is no member; write name=value" },
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } members = { \"a=b\" } }",
+			":1: scorer a: members need request = json" },
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } envelope = members }",
+			":1: scorer a: envelope = members needs request = json" },
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } headers = { \"Host\" } }",
+			":1: headers: 'Host' is no header line; write \"Name: value\"" },
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } "
+		  "headers = { \"content-length: 3\" } }",
+			":1: headers: content-length is written by the daemon itself; remove it" },
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } path = \"x\" }",
+			":1: path: 'x' is no path of a URL; begin it with '/'" },
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } auth_file = \"/none\" }",
+			":1: auth_file: /none: cannot be opened by user id" },
 		{ "scorer \"a\" { servers = { \"http://h\" } }",
 			"'http://h' does not fit the protocol" },
 		{ "deadline = 5s\nscorer \"a\" {\nservers = { \"tcp://h\" }\nhedge_after = 6s\n}",
