@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -189,29 +189,53 @@ static bool check_listening(struct doctor *doctor)
 	return false;
 }
 
+/* "Max open files  SOFT  HARD  files" of /proc/PID/limits (proc(5)); ULLONG_MAX: no limit. */
+static unsigned long long descriptor_limit(long pid)
+{
+	static const char label[] = "Max open files";
+	char path[64], line[256];
+	unsigned long long hard = ULLONG_MAX;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%ld/limits", pid > 0 ? pid : (long)getpid());
+	file = fopen(path, "re");
+	if (file == NULL)
+		return ULLONG_MAX;
+	while (fgets(line, sizeof(line), file) != NULL) {
+		char *end;
+
+		if (strncmp(line, label, sizeof(label) - 1) != 0)
+			continue;
+		(void)strtoull(line + sizeof(label) - 1, &end, 10);
+		hard = strtoull(end, &end, 10);
+		if (hard == 0)
+			hard = ULLONG_MAX; /* "unlimited" */
+	}
+	fclose(file);
+	return hard;
+}
+
 /* The limit of the running daemon, or of this shell. */
 static void check_descriptors(struct doctor *doctor, pid_t pid)
 {
 	const struct settings *settings = doctor->settings;
 	unsigned long long needed = settings->max_sessions + DESCRIPTORS_BESIDES;
-	struct rlimit limit;
+	unsigned long long limit = descriptor_limit((long)pid);
 
 	for (size_t i = 0; i < settings->scorer_count; i++)
 		needed += (unsigned long long)settings->scorers[i].server_count *
 			settings->scorers[i].max_connections;
-	if (prlimit(pid, RLIMIT_NOFILE, NULL, &limit) != 0)
-		return;
-	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed)
+	if (limit < needed)
 		doctor_say(doctor, DIAGNOSIS_FINDING,
 			"mkdir -p /etc/systemd/system/spambridge.service.d && printf "
 			"'[Service]\\nLimitNOFILE=65536\\n' > "
 			"/etc/systemd/system/spambridge.service.d/limit.conf && systemctl daemon-reload "
 			"&& systemctl restart spambridge",
 			"max_sessions = %u needs %llu open files, the limit is %llu",
-			settings->max_sessions, needed, (unsigned long long)limit.rlim_max);
+			settings->max_sessions, needed, limit);
 	else
-		doctor_say(doctor, DIAGNOSIS_GOOD, NULL, "%llu open files are enough for "
-			"max_sessions = %u", (unsigned long long)limit.rlim_max,
+		doctor_say(doctor, DIAGNOSIS_GOOD, NULL,
+			"the limit of open files is enough for max_sessions = %u",
 			settings->max_sessions);
 }
 

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""doctor: finds nothing in a good set-up, the fault in each broken one, and its mend mends.
+
+Traps 61, 63, 65, 71.
+"""
+
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ctl.conftest import plain_daemon
+from support.badscorer import BadScorer
+from support.daemon import program
+from support.daemon import test_user as daemon_user
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be several users"),
+    pytest.mark.skipif(not shutil.which("postconf", path="/usr/sbin:/usr/bin"),
+                       reason="no Postfix here"),
+]
+MASTER = "smtp inet n - {chroot} - - smtpd\nsubmission inet n - n - - smtpd\n" \
+         "pickup unix n - n 60 1 pickup\n"
+
+
+class Setup:
+    """A daemon, a scorer, and a Postfix configuration around them: good until it is broken."""
+
+    def __init__(self, tool, workspace, scorer):
+        self.tool = tool
+        self.workspace = Path(workspace.path)
+        self.scorer = scorer
+        self.queue = self.workspace / "queue"
+        self.postfix = self.workspace / "postfix"
+        self.sockets = self.queue / "sb"
+        for folder in (self.queue, self.postfix, self.sockets):
+            folder.mkdir()
+            folder.chmod(0o755)
+        owner = pwd.getpwnam(daemon_user())
+        os.chown(self.sockets, owner.pw_uid, owner.pw_gid)
+        self.listen = self.sockets / "milter.sock"
+        self.master()
+        self.main()
+        self.daemon = plain_daemon([scorer.listen("good", transport="unix")],
+                                   listen=f"unix:{self.listen}").start()
+        tool.config = self.daemon.config_path
+        self.controlled()
+
+    def controlled(self):
+        assert Path(self.daemon.control).exists()
+
+    def master(self, chroot="y"):
+        (self.postfix / "master.cf").write_text(MASTER.format(chroot=chroot))
+
+    def main(self, milters="unix:sb/milter.sock", **settings):
+        settings = {"compatibility_level": "3.6", "queue_directory": self.queue,
+                    "mail_owner": "postfix", "milter_default_action": "tempfail",
+                    "smtpd_milters": milters, **settings}
+        path = self.postfix / "main.cf"
+        path.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+        self.age()
+
+    def age(self):
+        """Postfix's programs wait for a moment while main.cf is younger than a second."""
+        os.utime(self.postfix / "main.cf", (1e9, 1e9))
+
+    def doctor(self, *arguments):
+        return self.tool("doctor", "--config-dir", self.postfix, *arguments)
+
+    def findings(self, *arguments):
+        found = self.doctor("--json", *arguments)
+        bad = [item for item in found.json["report"] if item["diagnosis"] == "finding"]
+        assert found.code == (1 if bad else 0) and found.json["findings"] == len(bad)
+        return bad
+
+    def mend(self, finding):
+        """Run the command that was named, but for the reload of a Postfix that does not run."""
+        command = re.sub(r" && postfix [^&]*reload$", "", finding["mend"])
+        done = subprocess.run(["/bin/sh", "-e", "-c", command], capture_output=True, check=False,
+                              env={"PATH": os.path.dirname(program("spambridgectl"))
+                                   + ":/usr/sbin:/usr/bin:/sbin:/bin"})
+        assert done.returncode == 0, (command, done.stderr)
+        self.age()
+
+
+@pytest.fixture(name="setup")
+def good_setup(ctl, workspace):
+    with BadScorer(workspace.path) as scorer:
+        place = Setup(ctl, workspace, scorer)
+        try:
+            yield place
+        finally:
+            place.daemon.kill()
+
+
+def one(findings, words):
+    assert len(findings) == 1, findings
+    assert re.search(words, findings[0]["text"]), findings
+    return findings[0]
+
+
+def test_nothing_is_found_in_a_good_setup(setup):
+    found = setup.doctor()
+    assert found.code == 0, found.out
+    assert found.out.endswith("no findings\n")
+    for words in ("the configuration", "answers", "can connect to", "in its chroot, looks for",
+                  "service submission/inet looks for", "is longer than the deadline"):
+        assert words in found.out
+    assert setup.findings() == []
+
+
+def break_directory(setup):
+    setup.sockets.chmod(0o700)
+
+
+def break_parent(setup):
+    setup.queue.chmod(0o700)
+
+
+def break_socket(setup):
+    setup.listen.chmod(0o600)
+
+
+def break_list(setup):
+    setup.main(milters="inet:127.0.0.1:1")
+
+
+def break_twice(setup):
+    setup.main(milters="unix:sb/milter.sock unix:x { unix:/sb/milter.sock }")
+
+
+def break_absolute(setup):
+    setup.main(milters=f"unix:{setup.listen}")
+
+
+def break_relative_to_root(setup):
+    setup.master(chroot="n")
+    setup.main(milters="unix:/sb/milter.sock")
+
+
+def break_timeout(setup):
+    setup.main(milter_content_timeout="5")
+
+
+def break_protocol(setup):
+    setup.main(milter_protocol="2")
+
+
+@pytest.mark.parametrize("fault,words", [
+    (break_directory, "user postfix cannot connect: .*/sb is closed"),
+    (break_parent, "user postfix cannot connect: .*/queue is closed"),
+    (break_socket, "user postfix cannot connect: .*milter.sock is closed"),
+    (break_list, "does not name"),
+    (break_twice, "names .* 2 times"),
+    (break_timeout, "milter_content_timeout = 5s? is not longer than the deadline"),
+    (break_protocol, "milter_protocol = 2"),
+], ids=lambda value: getattr(value, "__name__", ""))
+def test_a_fault_is_found_and_mended(setup, fault, words):
+    fault(setup)
+    setup.mend(one(setup.findings(), words))
+    assert setup.findings() == []
+
+
+@pytest.mark.parametrize("fault,count", [(break_absolute, 1), (break_relative_to_root, 2)])
+def test_a_path_that_only_some_services_can_follow(setup, fault, count):
+    fault(setup)
+    found = setup.findings()
+    assert len(found) == count
+    assert all("looks for the socket at" in finding["text"] for finding in found)
+    setup.mend(found[0])
+    assert setup.findings() == []
+
+
+def test_a_socket_outside_the_chroot(setup):
+    outside = setup.workspace / "other"
+    setup.main(milters=f"unix:{setup.listen}", queue_directory=outside)
+    outside.mkdir()
+    found = setup.findings()
+    text = one(found, "smtp/inet runs in a chroot .* cannot see")
+    assert f"install -d -o '{daemon_user()}'" in text["mend"]
+
+
+def test_a_bad_configuration_is_all_that_is_said(setup):
+    setup.daemon.write_config("deadlin = 3s\n" + setup.daemon.config)
+    found = setup.findings()
+    assert "deadlin" in found[-1]["text"] and found[-1]["mend"].startswith("editor ")
+    assert all("spambridge.conf:" in finding["text"] for finding in found)
+
+
+def test_the_daemon_is_away(setup):
+    setup.daemon.stop_cleanly()
+    assert one(setup.findings(), "does not listen")["mend"] == "systemctl start spambridge"
+
+
+def test_a_scorer_is_away_and_another_cannot_be_found(setup):
+    servers = re.search(r"servers = \{(.*)\}", setup.daemon.config).group(1)
+    setup.daemon.write_config(setup.daemon.config.replace(
+        servers, f' "unix:{setup.workspace}/gone.sock", "tcp://no-such-host.invalid", {servers}'))
+    assert setup.tool("reload").code == 0
+    found = setup.findings()
+    assert len(found) == 2
+    assert "gone.sock does not answer" in found[0]["text"]
+    assert found[0]["mend"] == "systemctl restart spamd"
+    assert "cannot be looked up" in found[1]["text"]
+
+
+def test_a_silent_scorer_does_not_hold_it_up(setup):
+    path = setup.workspace / "silent.sock"
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(path))
+        silent.listen(5)
+        path.chmod(0o666)
+        setup.daemon.write_config(re.sub(r"servers = \{.*\}", f'servers = {{ "unix:{path}" }}',
+                                         setup.daemon.config))
+        assert setup.tool("reload").code == 0
+        one(setup.findings(), "does not answer: it is silent")
+
+
+def test_temp_directory(setup):
+    missing = setup.workspace / "missing"
+    setup.daemon.write_config(f'temp_directory = "{missing}"\n' + setup.daemon.config)
+    assert setup.tool("reload").code == 0
+    setup.mend(one(setup.findings(), "temp_directory: .*missing does not exist"))
+    assert setup.findings() == []
+    missing.chmod(0o700)
+    setup.mend(one(setup.findings(), "closed to user"))
+    assert setup.findings() == []
+
+
+def test_the_daemon_runs_with_an_older_configuration(setup):
+    future = os.stat(setup.daemon.config_path).st_mtime + 60
+    os.utime(setup.daemon.config_path, (future, future))
+    assert one(setup.findings(), "changed after")["mend"] == "spambridgectl reload"
+
+
+def test_a_limit_of_open_files_that_is_too_low(setup):
+    setup.daemon.write_config("max_sessions = 100000\n" + setup.daemon.config)
+    assert setup.tool("reload").code == 0
+    found = setup.findings()
+    if not found:
+        pytest.skip("this machine gives every process more than 100000 open files")
+    assert "LimitNOFILE=" in one(found, "max_sessions = 100000 needs 10.... open files")["mend"]
+
+
+def test_a_user_that_does_not_exist(setup):
+    setup.daemon.write_config(setup.daemon.config.replace(f'user = "{daemon_user()}"',
+                                                          'user = "sb-nobody"'))
+    assert setup.tool("reload").code == 0
+    found = one(setup.findings(), "no user sb-nobody")
+    assert found["mend"].startswith("adduser --system")
+    one([f for f in setup.findings("--mta-user", "sb-other") if "mail server" in f["text"]],
+        "no user sb-other")
+
+
+def test_remarks_do_not_count(setup):
+    setup.main(milter_default_action="accept")
+    with open(setup.postfix / "master.cf", "a", encoding="ascii") as file:
+        file.write("smtps inet n - n - - smtpd\n  -o smtpd_milters=inet:h:1\n")
+    found = setup.doctor()
+    assert found.code == 0
+    assert "note           milter_default_action = accept" in found.out
+    assert "filters of its own for a service: smtps/inet/smtpd_milters" in found.out
+
+
+def test_without_postfix(setup):
+    found = setup.tool("doctor", PATH="/nonexistent", MAIL_CONFIG="/nonexistent")
+    assert found.code == 0 and "note           Postfix was not examined" in found.out
+    found = setup.tool("doctor", "--config-dir", "/nonexistent")
+    assert found.code == 1
