@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Addresses for test sockets, and waiting for them to answer."""
+"""Addresses for test sockets."""
 
 import os
-import select
 import socket
-import time
+
+from .process import wait_until  # noqa: F401: who waits for a socket looks here
 
 
 def free_port(host="127.0.0.1"):
@@ -13,6 +13,15 @@ def free_port(host="127.0.0.1"):
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]
+
+
+def free_ports(count):
+    """Loopback ports that were free a moment ago, all different."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
 
 
 def parse(address):
@@ -47,19 +56,6 @@ def answers(address):
         return True
     except OSError:
         return False
-
-
-def wait_until(condition, timeout=10.0, step=0.005):
-    """Poll condition() until it is true; return its value, or the last false one at the timeout.
-
-    For state that offers no descriptor to wait on (a process list, a counter in /proc).
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value or time.monotonic() >= deadline:
-            return value
-        select.select([], [], [], step)
 
 
 def path_is_short(path):

@@ -11,13 +11,12 @@ import pwd
 import re
 import shutil
 import signal
-import socket
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 from . import smtp
+from .ports import free_ports
+from .process import group_alive, make_certificate, run, wait_for
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
 
@@ -255,59 +254,3 @@ class Postfix:
 
     def flush(self):
         run(["/usr/sbin/postqueue", "-c", self.config, "-f"], self.log)
-
-
-def run(command, explain, data=None):
-    """Runs a program to its end and returns its output; a failure tells everything it knows."""
-    done = subprocess.run([str(word) for word in command], input=data, capture_output=True,
-                          timeout=60, check=False,
-                          stdin=None if data is not None else subprocess.DEVNULL)
-    if done.returncode:
-        raise RuntimeError(f"{command} gave {done.returncode}:\n"
-                           f"{done.stdout.decode(errors='replace')}"
-                           f"{done.stderr.decode(errors='replace')}\n{explain()}")
-    return done.stdout
-
-
-def wait_for(ready, what, explain=lambda: "", timeout=20, kill_group=None):
-    """Asks again every 20 ms until ready() is true; says what it waited for if it never is."""
-    end = time.monotonic() + timeout
-    while not ready():
-        if time.monotonic() > end:
-            if kill_group:
-                os.killpg(kill_group, signal.SIGKILL)
-            raise TimeoutError(f"no {what} after {timeout} s\n{explain()[-8000:]}")
-        time.sleep(0.02)
-
-
-def group_alive(pid):
-    """Is any process of this process group left that is not just a zombie?"""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == pid and fields[0] != "Z":
-            return True
-    return False
-
-
-def free_ports(count):
-    """Loopback ports that were free a moment ago, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
-
-
-def make_certificate(directory, name, days=2):
-    """A self-signed certificate and its key, as two PEM files."""
-    certificate, key = Path(directory) / f"{name}.crt", Path(directory) / f"{name}.key"
-    run(["/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-         "ec_paramgen_curve:prime256v1", "-nodes", "-days", str(days), "-subj", f"/CN={name}",
-         "-addext", f"subjectAltName=DNS:{name},DNS:localhost,IP:127.0.0.1",
-         "-keyout", key, "-out", certificate], lambda: "")
-    return certificate, key

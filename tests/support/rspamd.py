@@ -16,7 +16,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .postfix import free_ports, wait_for
+from .ports import free_ports
+from .process import wait_for
 from .spamassassin import MARKS, PHRASES, mark_points, user_exists
 
 PASSWORD = "controller"

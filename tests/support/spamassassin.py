@@ -16,7 +16,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .postfix import free_ports, group_alive, make_certificate, wait_for
+from .ports import free_ports
+from .process import group_alive, make_certificate, wait_for
 
 SITE = Path("/etc/spamassassin")
 GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
