@@ -31,7 +31,8 @@ enum slot_result {
 /* How an exchange with a server ended, for its health. */
 enum server_outcome {
 	SERVER_ANSWERED,  /* a verdict */
-	SERVER_REFUSED,   /* no connection, or ended before any answer */
+	SERVER_REFUSED,   /* no connection */
+	SERVER_BROKEN,    /* the connection ended before any answer: the message may be the reason */
 	SERVER_NONSENSE,  /* an answer that is none */
 	SERVER_SILENT,    /* no answer in the time it was given */
 	SERVER_UNKNOWN,   /* given up for reasons of ours */

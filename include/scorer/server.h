@@ -17,8 +17,11 @@
 #define PROBE_PAUSE_FIRST_MS 20
 #define PROBE_PAUSE_LAST_MS  400
 
-/* Nonsense in a row that sets a server aside: one odd message must not. */
-#define NONSENSE_IN_A_ROW 3
+/*
+ * Broken connections and nonsense in a row that set a server aside: one odd message, which every
+ * server that is asked about it chokes on, must not.
+ */
+#define ODD_IN_A_ROW 3
 
 struct server {
 	const struct scorer_setting *scorer; /* borrowed from the settings */
@@ -31,8 +34,8 @@ struct server {
 	bool probing;
 	enum server_outcome trouble; /* why it was set aside last */
 	int64_t trouble_us;          /* and when */
-	unsigned nonsense_in_row;
-	int pause_ms;
+	unsigned odd_in_row;
+	int pause_ms;           /* before the next probe; grows until a message is answered */
 	struct deadline probe_at; /* while not healthy */
 	int64_t last_answer_us;
 	int64_t latency_us;     /* smoothed over about eight answers; 0: none yet */

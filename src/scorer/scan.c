@@ -28,13 +28,13 @@ struct run {
 	struct verdict failure;   /* of the last server that failed */
 };
 
-static enum server_outcome outcome_of(enum verdict_status status)
+static enum server_outcome outcome_of(const struct exchange *exchange)
 {
-	switch (status) {
+	switch (exchange->verdict.status) {
 	case VERDICT_SCORED:
 		return SERVER_ANSWERED;
 	case VERDICT_REFUSED:
-		return SERVER_REFUSED;
+		return exchange->connected ? SERVER_BROKEN : SERVER_REFUSED;
 	case VERDICT_MALFORMED:
 		return SERVER_NONSENSE;
 	case VERDICT_TIMEOUT:
@@ -57,6 +57,7 @@ static enum verdict_status status_of_trouble(enum server_outcome trouble)
 	case SERVER_NONSENSE:
 		return VERDICT_MALFORMED;
 	case SERVER_REFUSED:
+	case SERVER_BROKEN:
 	case SERVER_ANSWERED:
 	case SERVER_UNKNOWN:
 		break;
@@ -187,7 +188,7 @@ static bool step_all(struct run *run, struct verdict *ret_verdict)
 		exchange_step(asked->exchange);
 		if (!asked->exchange->done)
 			continue;
-		outcome = outcome_of(verdict->status);
+		outcome = outcome_of(asked->exchange);
 		why = verdict->err;
 		sign(verdict, asked->server);
 		if (verdict->status == VERDICT_SCORED) {

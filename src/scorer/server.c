@@ -11,19 +11,26 @@ static void note_error(struct server *server, const char *why)
 	server->last_error_s = (int64_t)time(NULL);
 }
 
+static void lengthen_pause(struct server *server)
+{
+	server->pause_ms *= 2;
+	if (server->pause_ms > PROBE_PAUSE_LAST_MS)
+		server->pause_ms = PROBE_PAUSE_LAST_MS;
+}
+
 static enum server_change set_aside(struct server *server, enum server_outcome trouble)
 {
 	bool was_healthy = server->healthy;
 
 	server->trouble = trouble;
 	server->trouble_us = clock_now_us();
-
 	/* The next try goes to the host's next address, if it has several. */
 	server->address++;
 	server->healthy = false;
 	if (was_healthy) {
-		server->pause_ms = PROBE_PAUSE_FIRST_MS;
 		server->probe_at = deadline_after_ms(server->pause_ms);
+		/* Who answers probes but no message is not to be tried at the first pause's pace. */
+		lengthen_pause(server);
 	}
 	return was_healthy ? SERVER_SET_ASIDE : SERVER_SAME;
 }
@@ -33,7 +40,7 @@ static enum server_change bring_back(struct server *server)
 	bool was_healthy = server->healthy;
 
 	server->healthy = true;
-	server->nonsense_in_row = 0;
+	server->odd_in_row = 0;
 	server->last_answer_us = clock_now_us();
 	return was_healthy ? SERVER_SAME : SERVER_RETURNED;
 }
@@ -43,9 +50,17 @@ static enum server_change note_answer(struct server *server, int64_t started_us)
 	int64_t took_us = clock_now_us() - started_us;
 
 	server->answered++;
+	server->pause_ms = PROBE_PAUSE_FIRST_MS;
 	server->latency_us = server->latency_us == 0 ? took_us :
 						       server->latency_us + (took_us - server->latency_us) / 8;
 	return bring_back(server);
+}
+
+static enum server_change note_odd(struct server *server, enum server_outcome outcome,
+	const char *why)
+{
+	note_error(server, why);
+	return ++server->odd_in_row >= ODD_IN_A_ROW ? set_aside(server, outcome) : SERVER_SAME;
 }
 
 enum server_change server_note(struct server *server, enum server_outcome outcome,
@@ -58,12 +73,12 @@ enum server_change server_note(struct server *server, enum server_outcome outcom
 		server->refused++;
 		note_error(server, why);
 		return set_aside(server, outcome);
+	case SERVER_BROKEN:
+		server->refused++;
+		return note_odd(server, outcome, why);
 	case SERVER_NONSENSE:
 		server->nonsense++;
-		note_error(server, why);
-		return ++server->nonsense_in_row >= NONSENSE_IN_A_ROW ?
-			set_aside(server, outcome) :
-			SERVER_SAME;
+		return note_odd(server, outcome, why);
 	case SERVER_SILENT:
 		server->silent++;
 		note_error(server, why);
@@ -83,9 +98,7 @@ enum server_change server_note_probe(struct server *server, const char *why)
 		return bring_back(server);
 	note_error(server, why);
 	server->address++;
-	server->pause_ms *= 2;
-	if (server->pause_ms > PROBE_PAUSE_LAST_MS)
-		server->pause_ms = PROBE_PAUSE_LAST_MS;
+	lengthen_pause(server);
 	server->probe_at = deadline_after_ms(server->pause_ms);
 	return SERVER_SAME;
 }

@@ -133,7 +133,8 @@ static bool served_in_time(struct pool *pool, size_t scorer, struct deadline dea
 	}
 	if (slots == 0 || pool->queues[scorer].waiting >= LIMIT_SCAN_QUEUE)
 		return false;
-	return (int64_t)(pool->queues[scorer].waiting / (size_t)slots) * latency_us <=
+	/* Those ahead of it take their turns, then it takes its own. */
+	return (int64_t)(pool->queues[scorer].waiting / (size_t)slots + 1) * latency_us <=
 		deadline_us_left(deadline);
 }
 

@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from dataclasses import asdict
 
@@ -40,6 +41,10 @@ class Listener:
         self.sock = sock
         self.tls = tls
         self.accepted = 0
+        self.times = deque(maxlen=HELD_MAX)     # time.monotonic() of the newest connections
+        self.serving = 0
+        self.peak = 0
+        self.lock = threading.Lock()
         self.slots = threading.Semaphore(children) if children else None
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -52,9 +57,18 @@ class Listener:
             except OSError:
                 return
             self.accepted += 1
+            self.times.append(time.monotonic())
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
+    def count(self, change):
+        """Connections in hand: taken, and no byte of an answer sent yet."""
+        with self.lock:
+            self.serving += change
+            self.peak = max(self.peak, self.serving)
+
     def _serve(self, sock):
+        self.count(1)
+        exchange = None
         try:
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -70,6 +84,8 @@ class Listener:
         except OSError:
             sock.close()
         finally:
+            if exchange is None or not exchange.answered:
+                self.count(-1)
             if self.slots:
                 self.slots.release()
 
@@ -182,6 +198,14 @@ class BadScorer:
     def accepted(self, name):
         """Connections that a listener has taken."""
         return self.listeners[name].accepted
+
+    def peak(self, name):
+        """The most connections that a listener had in hand, unanswered, at the same time."""
+        return self.listeners[name].peak
+
+    def times(self, name):
+        """When a listener's connections were taken (time.monotonic), oldest first."""
+        return list(self.listeners[name].times)
 
     def clear(self):
         """Forget requests and drop connections that are held open."""

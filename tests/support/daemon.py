@@ -8,6 +8,7 @@ with drop="setpriv", before it starts. ASAN_OPTIONS and the like pass through.
 """
 
 import functools
+import json
 import os
 import pwd
 import re
@@ -291,6 +292,11 @@ class Daemon:
 
     def alive(self):
         return self.process.poll() is None
+
+    def status(self):
+        """What the control socket says of the daemon: servers, late verdicts, counters."""
+        found = run("spambridgectl", "-c", self.config_path, "status", "--json")
+        return json.loads(found.stdout)
 
     def stop(self, timeout=40.0):
         """SIGTERM; returns (exit status, seconds until it was gone)."""

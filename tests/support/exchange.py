@@ -35,6 +35,7 @@ class Exchange:
         self.sock = sock
         self.buffer = b""
         self.sent = 0
+        self.answered = False
 
     @property
     def stopping(self):
@@ -84,6 +85,9 @@ class Exchange:
         return request
 
     def send(self, data):
+        if not self.answered:
+            self.answered = True
+            self.listener.count(-1)
         self.sock.sendall(data)
         self.sent += len(data)
 
