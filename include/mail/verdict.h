@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "mail/edits.h"
 #include "mail/headers.h"
 
 enum verdict_status {
@@ -24,6 +25,17 @@ enum verdict_status {
 
 /* The words of the log, the header and the counters: "scored", "refused", "timeout" ... */
 const char *verdict_status_name(enum verdict_status status);
+
+/* What the scorer itself wants done; only set where the administrator trusts it to decide. */
+enum verdict_wish {
+	WISH_NONE, /* the score decides */
+	WISH_PASS,
+	WISH_TAG,
+	WISH_QUARANTINE,
+	WISH_DISCARD,
+	WISH_REJECT,
+	WISH_DEFER,
+};
 
 struct verdict_test {
 	char *name;      /* owned; [A-Za-z0-9_.:-] only */
@@ -43,6 +55,9 @@ struct verdict {
 	char *autolearn;  /* "no autolearn_force=no", "disabled" ...; NULL: not said */
 	char *version;    /* the engine's, "SpamAssassin 4.0.1 (2024-03-25) on host"; NULL */
 	struct header_list extra; /* X-Spam-* fields that the scorer's administrator wants added */
+	enum verdict_wish wish;
+	char *reply;      /* the scorer's words for a refusal or deferral, printable ASCII; NULL */
+	struct message_edits *edits; /* NULL: none */
 	char *scorer;     /* section name; owned */
 	char *server;     /* address; owned; NULL when none was reached */
 	int64_t scan_us;  /* time from asking to the verdict */

@@ -33,7 +33,7 @@ json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct
  * A JSON number as thousandths, rounded; with `text_allowed` also a string that score_parse()
  * takes. False for anything else and beyond LIMIT_SCORE_MILLI.
  */
-bool json_score(const json_t *value, bool text_allowed, int32_t *ret_milli);
+bool json_reply_score(const json_t *value, bool text_allowed, int32_t *ret_milli);
 
 /*
  * A copy of a string's text for people: printable ASCII, white space as single blanks, cut at

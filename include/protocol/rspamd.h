@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "base/strlist.h"
+#include "mail/edits.h"
 #include "mail/envelope.h"
 #include "mail/headers.h"
 #include "mail/verdict.h"
@@ -30,20 +31,6 @@ enum rspamd_action {
 	RSPAMD_OTHER, /* an administrator's own name: only the score counts */
 };
 
-/* A field to add; position: RSPAMD_APPEND, or the index that smfi_insheader takes. */
-#define RSPAMD_APPEND (-1)
-struct rspamd_addition {
-	char *name;
-	char *value; /* as field_value_put() makes it */
-	int position;
-};
-
-/* Copies of a field to remove: 0 all, n the n-th (1 is the first), -n the n-th from the end. */
-struct rspamd_removal {
-	char *name;
-	int which;
-};
-
 /* What rspamd wants done besides its verdict. All owned. */
 struct rspamd_answer {
 	enum rspamd_action action;
@@ -51,17 +38,10 @@ struct rspamd_answer {
 	bool is_skipped;
 	bool saw_message;        /* there is a message-id: rspamd has read a message, not nothing */
 	char *smtp_message;      /* printable ASCII, at most LIMIT_REPLY_TEXT; NULL */
-	char *subject;           /* the new Subject's value, ready for libmilter; NULL */
 	bool reject_discards;    /* milter.reject = "discard" */
 	bool reject_quarantines; /* milter.reject = "quarantine" */
 	bool milter_no_action;   /* milter.no_action: change nothing else */
-	char *change_from;       /* new envelope sender without brackets; NULL */
-	struct strlist add_rcpt; /* without brackets */
-	struct strlist del_rcpt;
-	struct rspamd_addition additions[LIMIT_EXTRA_HEADERS]; /* DKIM-Signature included */
-	size_t addition_count;
-	struct rspamd_removal removals[LIMIT_EXTRA_HEADERS];
-	size_t removal_count;
+	struct message_edits edits; /* the milter block; DKIM-Signature included */
 };
 
 void rspamd_answer_init(struct rspamd_answer *answer);

@@ -30,11 +30,16 @@ struct curl_driver {
 	bool finished;
 	CURLcode result;                             /* once finished */
 	struct curl_slist *connect_to;               /* the pinned address */
+	curl_socket_t kept;                          /* of a connection that stayed open, or -1 */
 	char error_text[CURL_ERROR_SIZE];
 };
 
 /* Make handles with the safe defaults. -1 with the reason. */
 int curl_driver_init(struct curl_driver *driver, struct err *err);
+
+/* The same with memory of its own, for drivers that are handed around. NULL with the reason. */
+struct curl_driver *curl_driver_new(struct err *err);
+void curl_driver_free(struct curl_driver **driver);
 
 /*
  * Pin the transfer to a known address, so that no name is looked up, and apply the scorer's TLS
@@ -49,6 +54,21 @@ bool curl_driver_step(struct curl_driver *driver);
 /* Descriptors to poll before the next step, and the longest time to do so (-1: any). */
 size_t curl_driver_poll_set(const struct curl_driver *driver, struct pollfd *set,
 	int *ret_timeout_ms);
+
+/*
+ * A transfer is finished: let go of it, keeping its connection if libcurl does. True when that is
+ * open and nothing has come on it behind the reply.
+ */
+bool curl_driver_settle(struct curl_driver *driver);
+
+/* A byte has come behind the reply (of a settled driver); not for TLS, which has records of its own. */
+bool curl_driver_has_more(const struct curl_driver *driver);
+
+/*
+ * Make a settled driver ready for another transfer: all options as curl_driver_init() sets them.
+ * False when its connection is closed or something came on it; it can only be freed then.
+ */
+bool curl_driver_again(struct curl_driver *driver);
 
 /* libcurl's words for what went wrong. */
 const char *curl_driver_words(const struct curl_driver *driver);

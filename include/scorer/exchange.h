@@ -16,8 +16,8 @@
 
 #include "config/settings.h"
 #include "mail/verdict.h"
-#include "scorer/address.h"
 #include "scorer/request.h"
+#include "scorer/target.h"
 
 /* Most descriptors that one exchange asks to have polled. */
 #define EXCHANGE_POLL_MAX 4
@@ -34,8 +34,7 @@ struct exchange {
 
 /* One protocol. A new scorer is one file that fills this in, and a line in exchange.c. */
 struct exchange_ops {
-	struct exchange *(*start)(const struct scorer_setting *scorer,
-		const struct server_setting *server, const struct server_address *address,
+	struct exchange *(*start)(const struct exchange_target *target,
 		struct scan_request *request, struct err *err);
 	size_t (*poll_set)(struct exchange *exchange, struct pollfd *set, int *ret_timeout_ms);
 	void (*step)(struct exchange *exchange);
@@ -43,13 +42,14 @@ struct exchange_ops {
 };
 
 extern const struct exchange_ops spamd_exchange_ops;
+extern const struct exchange_ops rspamd_exchange_ops;
+extern const struct exchange_ops json_exchange_ops;
 
 /*
- * Begin to ask `server` about `request` (which gains an owner), or to probe it when NULL. Always
+ * Begin to ask a server about `request` (which gains an owner), or to probe it when NULL. Always
  * returns an exchange unless out of memory: one that failed at once is done.
  */
-struct exchange *exchange_start(const struct scorer_setting *scorer,
-	const struct server_setting *server, const struct server_address *address,
+struct exchange *exchange_start(const struct exchange_target *target,
 	struct scan_request *request);
 
 /* Descriptors to poll (their number is returned) and the longest time to do so (-1: any). */

@@ -16,7 +16,7 @@
 #include "base/deadline.h"
 #include "base/err.h"
 #include "config/settings.h"
-#include "scorer/address.h"
+#include "scorer/target.h"
 
 struct pool;
 struct server; /* one server of the pool; valid as long as the pool */
@@ -75,8 +75,8 @@ void pool_release(struct pool *pool, struct server *server, enum server_outcome 
 const struct scorer_setting *server_scorer(const struct server *server);
 const struct server_setting *server_setting(const struct server *server);
 
-/* An address to connect to, the next one after each failure. False when none is known. */
-bool server_address(struct pool *pool, struct server *server, struct server_address *ret_address);
+/* What is needed to ask it; its address is the next one after each failure. False when none is known. */
+bool server_target(struct pool *pool, struct server *server, struct exchange_target *ret_target);
 
 /* A look at one server for status and metrics. */
 struct server_view {

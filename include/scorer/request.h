@@ -42,6 +42,9 @@ void scan_request_free(struct scan_request **request);
 size_t scan_request_length(const struct scan_request *request);
 bool scan_request_truncated(const struct scan_request *request);
 
+/* Bytes at the head that are fields of ours; behind them is what the mail server delivers. */
+size_t scan_request_own_length(const struct scan_request *request);
+
 const char *scan_request_user(const struct scan_request *request);
 const struct client *scan_request_client(const struct scan_request *request);
 const struct envelope *scan_request_envelope(const struct scan_request *request);

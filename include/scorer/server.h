@@ -26,6 +26,7 @@
 struct server {
 	const struct scorer_setting *scorer; /* borrowed from the settings */
 	const struct server_setting *setting;
+	struct idle_store *idle; /* owned by the pool, thread-safe by itself; NULL: none are kept */
 	size_t scorer_index;
 	size_t index;           /* in the pool and in the address book */
 	unsigned address;       /* which of its addresses is used: counts failures */

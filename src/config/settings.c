@@ -105,12 +105,16 @@ bool settings_need_whole_message(const struct settings *settings)
 /* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
 #define DESCRIPTORS_BESIDES 64
 
+/* A slot over HTTP may have a connection in use and an idle one, each with a wake-up pair. */
+#define DESCRIPTORS_HTTP 6
+
 unsigned long long settings_descriptors_needed(const struct settings *settings)
 {
 	unsigned long long needed = settings->max_sessions + DESCRIPTORS_BESIDES;
 
 	for (size_t i = 0; i < settings->scorer_count; i++)
 		needed += (unsigned long long)settings->scorers[i].servers.count *
-			settings->scorers[i].max_connections;
+			settings->scorers[i].max_connections *
+			(settings->scorers[i].protocol == SCORER_SPAMD ? 1 : DESCRIPTORS_HTTP);
 	return needed;
 }

@@ -89,8 +89,8 @@ static void check_socket(struct doctor *doctor, const struct server_setting *ser
 static void check_server(struct doctor *doctor, const struct scorer_setting *scorer,
 	const struct server_setting *server)
 {
-	struct server_address address;
-	const char *trouble = find_address(server, &address);
+	struct exchange_target target = { .scorer = scorer, .server = server };
+	const char *trouble = find_address(server, &target.address);
 	struct exchange *exchange;
 	char mend[MEND_SIZE];
 
@@ -101,7 +101,7 @@ static void check_server(struct doctor *doctor, const struct scorer_setting *sco
 			server->text, trouble);
 		return;
 	}
-	exchange = exchange_start(scorer, server, &address, NULL);
+	exchange = exchange_start(&target, NULL);
 	if (exchange == NULL)
 		return;
 	drive(exchange, deadline_after_ms(PING_MS));

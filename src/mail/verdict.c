@@ -41,6 +41,8 @@ void verdict_free(struct verdict *verdict)
 	free(verdict->tests);
 	free(verdict->autolearn);
 	free(verdict->version);
+	free(verdict->reply);
+	edits_free(&verdict->edits);
 	free(verdict->scorer);
 	free(verdict->server);
 	headers_free(&verdict->extra);
@@ -57,6 +59,12 @@ static bool copy_text(char **ret, const char *text)
 {
 	*ret = text == NULL ? NULL : strdup(text);
 	return text == NULL || *ret != NULL;
+}
+
+static bool copy_edits(struct message_edits **ret, const struct message_edits *edits)
+{
+	*ret = edits == NULL ? NULL : edits_copy(edits);
+	return edits == NULL || *ret != NULL;
 }
 
 static bool copy_lists(struct verdict *ret, const struct verdict *verdict)
@@ -80,10 +88,13 @@ bool verdict_copy(struct verdict *ret, const struct verdict *verdict)
 	*ret = *verdict;
 	ret->tests = NULL;
 	ret->test_count = ret->test_capacity = 0;
-	ret->autolearn = ret->version = ret->scorer = ret->server = NULL;
+	ret->autolearn = ret->version = ret->reply = ret->scorer = ret->server = NULL;
+	ret->edits = NULL;
 	headers_init(&ret->extra, LIMIT_SPAMD_REPLY);
 	if (copy_text(&ret->autolearn, verdict->autolearn) &&
 		copy_text(&ret->version, verdict->version) &&
+		copy_text(&ret->reply, verdict->reply) &&
+		copy_edits(&ret->edits, verdict->edits) &&
 		copy_text(&ret->scorer, verdict->scorer) &&
 		copy_text(&ret->server, verdict->server) && copy_lists(ret, verdict))
 		return true;

@@ -129,7 +129,7 @@ json_t *json_reply_load(const char *bytes, size_t length, bool mend_utf8, struct
 	return mend_utf8 ? load_mended(bytes, length, ret) : load(bytes, length, ret);
 }
 
-bool json_score(const json_t *value, bool text_allowed, int32_t *ret_milli)
+bool json_reply_score(const json_t *value, bool text_allowed, int32_t *ret_milli)
 {
 	double milli;
 

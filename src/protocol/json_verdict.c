@@ -100,7 +100,7 @@ static int service_failed(json_t *root, const struct json_rules *rules, struct v
 static bool add_test(struct verdict *ret, const char *name, size_t length, const json_t *score)
 {
 	int32_t milli = 0;
-	bool scored = json_score(score, true, &milli);
+	bool scored = json_reply_score(score, true, &milli);
 
 	return verdict_add_test(ret, name, length, scored, milli);
 }
@@ -202,10 +202,10 @@ static int take_scores(json_t *root, const struct json_rules *rules, struct verd
 {
 	const json_t *required = resolve(root, rules->required);
 
-	if (!json_score(resolve(root, rules->score), true, &ret->score))
+	if (!json_reply_score(resolve(root, rules->score), true, &ret->score))
 		return json_reply_bad(ret, "the reply holds no number as score");
 	ret->has_required = required != NULL && !json_is_null(required);
-	if (ret->has_required && !json_score(required, true, &ret->required))
+	if (ret->has_required && !json_reply_score(required, true, &ret->required))
 		return json_reply_bad(ret, "the reply holds no number as required score");
 	ret->spam = ret->has_required && ret->score >= ret->required;
 	return 0;

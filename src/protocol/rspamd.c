@@ -47,18 +47,9 @@ void rspamd_answer_init(struct rspamd_answer *answer)
 
 void rspamd_answer_free(struct rspamd_answer *answer)
 {
-	for (size_t i = 0; i < answer->addition_count; i++) {
-		free(answer->additions[i].name);
-		free(answer->additions[i].value);
-	}
-	for (size_t i = 0; i < answer->removal_count; i++)
-		free(answer->removals[i].name);
 	free(answer->action_name);
 	free(answer->smtp_message);
-	free(answer->subject);
-	free(answer->change_from);
-	strlist_free(&answer->add_rcpt);
-	strlist_free(&answer->del_rcpt);
+	edits_clear(&answer->edits);
 	rspamd_answer_init(answer);
 }
 
@@ -102,10 +93,10 @@ static enum step take_scores(const struct parse *parse)
 	const json_t *required = json_object_get(parse->root, "required_score");
 	struct verdict *ret = parse->verdict;
 
-	if (!json_score(json_object_get(parse->root, "score"), false, &ret->score))
+	if (!json_reply_score(json_object_get(parse->root, "score"), false, &ret->score))
 		return STEP_BAD;
 	ret->has_required = required != NULL && !json_is_null(required);
-	if (ret->has_required && !json_score(required, false, &ret->required))
+	if (ret->has_required && !json_reply_score(required, false, &ret->required))
 		return STEP_BAD;
 	return STEP_GOOD;
 }
@@ -125,7 +116,7 @@ static enum step take_symbols(const struct parse *parse)
 		const json_t *value = json_object_get(symbol, "score");
 		int32_t score = 0;
 
-		if (!json_is_object(symbol) || (value && !json_score(value, false, &score)))
+		if (!json_is_object(symbol) || (value && !json_reply_score(value, false, &score)))
 			return STEP_BAD;
 		if (!verdict_add_test(parse->verdict, name, strlen(name), value != NULL, score))
 			return STEP_MEMORY;
@@ -160,27 +151,27 @@ static enum step take_subject(const struct parse *parse)
 		return STEP_BAD;
 	buf_init(&value, LIMIT_ADDED_HEADER * 2);
 	subject_encode(&value, json_string_value(text), json_string_length(text));
-	parse->answer->subject = buf_steal(&value);
-	return good_if(parse->answer->subject != NULL);
+	parse->answer->edits.subject = buf_steal(&value);
+	return good_if(parse->answer->edits.subject != NULL);
 }
 
 static enum step add_field(
 	struct rspamd_answer *answer, const char *name, const json_t *text, int position)
 {
-	struct rspamd_addition *addition = &answer->additions[answer->addition_count];
+	struct edit_addition *addition = &answer->edits.additions[answer->edits.addition_count];
 	struct buf value;
 
 	if (!json_is_string(text))
 		return STEP_BAD;
 	if (!field_name_is_valid(name, strlen(name)) ||
-		answer->addition_count == LIMIT_EXTRA_HEADERS)
+		answer->edits.addition_count == LIMIT_EXTRA_HEADERS)
 		return STEP_GOOD;
 	buf_init(&value, LIMIT_ADDED_HEADER);
 	field_value_put(&value, strlen(name), json_string_value(text), json_string_length(text));
 	addition->value = buf_steal(&value);
 	addition->name = strdup(name);
 	addition->position = position;
-	answer->addition_count++;
+	answer->edits.addition_count++;
 	return good_if(addition->name != NULL && addition->value != NULL);
 }
 
@@ -200,30 +191,30 @@ static bool whole_number(const json_t *value, int *ret_number)
 static enum step take_addition(struct rspamd_answer *answer, const char *name, const json_t *item)
 {
 	const json_t *order = json_object_get(item, "order");
-	int position = RSPAMD_APPEND;
+	int position = EDIT_APPEND;
 
 	if (json_is_string(item))
 		return add_field(answer, name, item, position);
 	if (!json_is_object(item) || (order != NULL && !whole_number(order, &position)))
 		return STEP_BAD;
 	if (position < 0)
-		position = RSPAMD_APPEND;
+		position = EDIT_APPEND;
 	return add_field(answer, name, json_object_get(item, "value"), position);
 }
 
 static enum step take_removal(struct rspamd_answer *answer, const char *name, const json_t *item)
 {
-	struct rspamd_removal *removal = &answer->removals[answer->removal_count];
+	struct edit_removal *removal = &answer->edits.removals[answer->edits.removal_count];
 	int which;
 
 	if (!whole_number(item, &which))
 		return STEP_BAD;
 	if (!field_name_is_valid(name, strlen(name)) ||
-		answer->removal_count == LIMIT_EXTRA_HEADERS)
+		answer->edits.removal_count == LIMIT_EXTRA_HEADERS)
 		return STEP_GOOD;
 	removal->name = strdup(name);
 	removal->which = which;
-	answer->removal_count++;
+	answer->edits.removal_count++;
 	return good_if(removal->name != NULL);
 }
 
@@ -315,11 +306,11 @@ static enum step take_milter(const struct parse *parse)
 		step = take_fields(answer, json_object_get(milter, "remove_headers"), take_removal);
 	from = json_object_get(milter, "change_from");
 	if (step == STEP_GOOD && from != NULL)
-		step = take_address(from, &answer->change_from);
+		step = take_address(from, &answer->edits.change_from);
 	if (step == STEP_GOOD)
-		step = take_recipients(milter, "add_rcpt", &answer->add_rcpt);
+		step = take_recipients(milter, "add_rcpt", &answer->edits.add_rcpt);
 	if (step == STEP_GOOD)
-		step = take_recipients(milter, "del_rcpt", &answer->del_rcpt);
+		step = take_recipients(milter, "del_rcpt", &answer->edits.del_rcpt);
 	answer->milter_no_action = json_is_true(json_object_get(milter, "no_action"));
 	take_reject_word(json_object_get(milter, "reject"), answer);
 	return step;

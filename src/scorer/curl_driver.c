@@ -5,7 +5,9 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 /* CURLMOPT_SOCKETFUNCTION: note which socket is to be watched for what. */
@@ -61,7 +63,7 @@ static void set_safe_defaults(struct curl_driver *driver)
 
 int curl_driver_init(struct curl_driver *driver, struct err *err)
 {
-	*driver = (struct curl_driver){ .timer = deadline_never() };
+	*driver = (struct curl_driver){ .timer = deadline_never(), .kept = CURL_SOCKET_BAD };
 	for (size_t i = 0; i < CURL_DRIVER_POLL_MAX; i++)
 		driver->sockets[i].fd = -1;
 	driver->multi = curl_multi_init();
@@ -74,8 +76,32 @@ int curl_driver_init(struct curl_driver *driver, struct err *err)
 	curl_multi_setopt(driver->multi, CURLMOPT_SOCKETDATA, driver);
 	curl_multi_setopt(driver->multi, CURLMOPT_TIMERFUNCTION, note_timer);
 	curl_multi_setopt(driver->multi, CURLMOPT_TIMERDATA, driver);
+	curl_multi_setopt(driver->multi, CURLMOPT_MAXCONNECTS, 1L);
 	set_safe_defaults(driver);
 	return 0;
+}
+
+struct curl_driver *curl_driver_new(struct err *err)
+{
+	struct curl_driver *driver = malloc(sizeof(*driver));
+
+	if (driver == NULL) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	if (curl_driver_init(driver, err) != 0) {
+		free(driver);
+		return NULL;
+	}
+	return driver;
+}
+
+void curl_driver_free(struct curl_driver **driver)
+{
+	if (*driver != NULL)
+		curl_driver_close(*driver);
+	free(*driver);
+	*driver = NULL;
 }
 
 /* Send whatever the URL names to this address (CURLOPT_CONNECT_TO(3): empty host and port match all). */
@@ -109,6 +135,8 @@ int curl_driver_aim(struct curl_driver *driver, const struct scorer_setting *sco
 {
 	bool good;
 
+	curl_slist_free_all(driver->connect_to);
+	driver->connect_to = NULL;
 	if (server->transport == TRANSPORT_UNIX)
 		good = curl_easy_setopt(driver->easy, CURLOPT_UNIX_SOCKET_PATH, server->host) ==
 			CURLE_OK;
@@ -183,10 +211,49 @@ size_t curl_driver_poll_set(const struct curl_driver *driver, struct pollfd *set
 	size_t count = 0;
 
 	for (size_t i = 0; i < CURL_DRIVER_POLL_MAX; i++)
-		if (driver->sockets[i].fd >= 0)
+		if (driver->sockets[i].fd >= 0 && driver->sockets[i].events != 0)
 			set[count++] = driver->sockets[i];
 	*ret_timeout_ms = driver->timer.at_us == INT64_MAX ? -1 : deadline_ms_left(driver->timer);
 	return count;
+}
+
+static bool is_silent(curl_socket_t fd)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+
+	return fd != CURL_SOCKET_BAD && poll(&readable, 1, 0) == 0;
+}
+
+bool curl_driver_settle(struct curl_driver *driver)
+{
+	/* libcurl only tells the socket as long as the transfer belongs to its multi handle. */
+	if (curl_easy_getinfo(driver->easy, CURLINFO_ACTIVESOCKET, &driver->kept) != CURLE_OK)
+		driver->kept = CURL_SOCKET_BAD;
+	curl_multi_remove_handle(driver->multi, driver->easy);
+	driver->started = false;
+	return is_silent(driver->kept);
+}
+
+bool curl_driver_has_more(const struct curl_driver *driver)
+{
+	char byte;
+
+	return driver->kept != CURL_SOCKET_BAD &&
+		recv(driver->kept, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+bool curl_driver_again(struct curl_driver *driver)
+{
+	if (!is_silent(driver->kept))
+		return false;
+	curl_easy_reset(driver->easy);
+	driver->error_text[0] = '\0';
+	driver->timer = deadline_never();
+	driver->finished = false;
+	driver->result = CURLE_OK;
+	driver->kept = CURL_SOCKET_BAD;
+	set_safe_defaults(driver);
+	return true;
 }
 
 const char *curl_driver_words(const struct curl_driver *driver)

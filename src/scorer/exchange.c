@@ -12,10 +12,11 @@ static const struct exchange_ops *ops_of(enum scorer_protocol protocol)
 	case SCORER_SPAMD:
 		return &spamd_exchange_ops;
 	case SCORER_RSPAMD:
+		return &rspamd_exchange_ops;
 	case SCORER_JSON:
 		break;
 	}
-	return NULL;
+	return &json_exchange_ops;
 }
 
 /* For an exchange that cannot even begin: it is done, and has nothing to poll or to step. */
@@ -37,13 +38,12 @@ static struct exchange *unstarted(void)
 	return exchange;
 }
 
-struct exchange *exchange_start(const struct scorer_setting *scorer,
-	const struct server_setting *server, const struct server_address *address,
+struct exchange *exchange_start(const struct exchange_target *target,
 	struct scan_request *request)
 {
-	const struct exchange_ops *ops = ops_of(scorer->protocol);
+	const struct exchange_ops *ops = ops_of(target->scorer->protocol);
 	struct err err = ERR_INIT;
-	struct exchange *exchange = ops->start(scorer, server, address, request, &err);
+	struct exchange *exchange = ops->start(target, request, &err);
 
 	if (exchange == NULL) {
 		exchange = unstarted();

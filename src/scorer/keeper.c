@@ -47,14 +47,14 @@ static void end_probe(struct keeper *keeper, size_t index, const char *why)
 static void begin_probe(struct keeper *keeper, struct server *server)
 {
 	struct probe *probe = &keeper->probes[keeper->count];
-	struct server_address address;
+	struct exchange_target target;
 
-	if (!server_address(keeper->pool, server, &address)) {
+	if (!server_target(keeper->pool, server, &target)) {
 		pool_probe_done(keeper->pool, server, "its host name is not known yet");
 		return;
 	}
 	*probe = (struct probe){ server,
-		exchange_start(server_scorer(server), server_setting(server), &address, NULL),
+		exchange_start(&target, NULL),
 		deadline_after_ms(PROBE_CONNECT_MS), deadline_after_ms(PROBE_MS) };
 	if (probe->exchange == NULL)
 		pool_probe_done(keeper->pool, server, "out of memory");

@@ -116,11 +116,15 @@ static int enter_servers(struct pool *pool)
 				.index = pool->server_count,
 				.pause_ms = PROBE_PAUSE_FIRST_MS,
 				.probe_at = deadline_never() };
-			if (address_book_add(pool->book, server->setting) != 0)
+			/* spamd ends the connection behind each answer. */
+			if (scorer->protocol != SCORER_SPAMD)
+				server->idle = idle_store_new(scorer->max_connections);
+			pool->server_count++;
+			if (address_book_add(pool->book, server->setting) != 0 ||
+				(server->idle == NULL && scorer->protocol != SCORER_SPAMD))
 				return -1;
 			server->healthy =
 				address_book_get(pool->book, server->index, 0, &unused);
-			pool->server_count++;
 		}
 	}
 	return 0;
@@ -165,6 +169,8 @@ void pool_free(struct pool **pool)
 		return;
 	address_book_free(&gone->book);
 	keeper_stop(&gone->keeper);
+	for (size_t i = 0; i < gone->server_count; i++)
+		idle_store_free(&gone->servers[i].idle);
 	settings_free(&gone->settings);
 	pthread_mutex_destroy(&gone->lock);
 	free(gone->servers);
@@ -187,14 +193,18 @@ const struct server_setting *server_setting(const struct server *server)
 	return server->setting;
 }
 
-bool server_address(struct pool *pool, struct server *server, struct server_address *ret_address)
+bool server_target(struct pool *pool, struct server *server, struct exchange_target *ret_target)
 {
 	unsigned attempt;
+
+	ret_target->scorer = server->scorer;
+	ret_target->server = server->setting;
+	ret_target->idle = server->idle;
 
 	pthread_mutex_lock(&pool->lock);
 	attempt = server->address;
 	pthread_mutex_unlock(&pool->lock);
-	return address_book_get(pool->book, server->index, attempt, ret_address);
+	return address_book_get(pool->book, server->index, attempt, &ret_target->address);
 }
 
 size_t pool_view(struct pool *pool, struct server_view *views, size_t room)

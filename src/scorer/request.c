@@ -14,6 +14,7 @@
 struct scan_request {
 	atomic_uint owners;
 	struct buf head;              /* our fields, the kept header fields, the empty line */
+	size_t own_length;            /* of our fields at its beginning */
 	struct message *message;
 	size_t body_length;           /* bytes of the body that are sent */
 	const char *tail;             /* CRLF where the body does not end in one */
@@ -32,6 +33,7 @@ static bool build_head(struct scan_request *request, const struct scan_request_o
 	envelope_from_field_build(&request->head, request->envelope);
 	received_build(&request->head, request->client, request->envelope,
 		options->now);
+	request->own_length = request->head.length;
 	for (size_t i = 0; i < list->count; i++)
 		if (options->keep_reserved || !header_is_reserved(headers_name(list, i)))
 			header_render(&request->head, headers_name(list, i),
@@ -135,6 +137,11 @@ void scan_request_free(struct scan_request **request)
 size_t scan_request_length(const struct scan_request *request)
 {
 	return request->head.length + request->body_length + strlen(request->tail);
+}
+
+size_t scan_request_own_length(const struct scan_request *request)
+{
+	return request->own_length;
 }
 
 bool scan_request_truncated(const struct scan_request *request)

@@ -95,12 +95,11 @@ static void fail(struct run *run, enum verdict_status status, const char *why)
 /* Ask `server`, whose slot is ours. */
 static void begin(struct run *run, struct server *server)
 {
-	struct server_address address;
+	struct exchange_target target;
 	struct exchange *exchange = NULL;
 
-	if (server_address(run->scan->pool, server, &address))
-		exchange = exchange_start(server_scorer(server), server_setting(server), &address,
-			run->scan->request);
+	if (server_target(run->scan->pool, server, &target))
+		exchange = exchange_start(&target, run->scan->request);
 	if (exchange == NULL) {
 		pool_release(run->scan->pool, server, SERVER_UNKNOWN, clock_now_us(), NULL);
 		fail(run, VERDICT_ERROR, "out of memory");

@@ -49,16 +49,14 @@ static void spamd_free(struct exchange *exchange)
 	free(spamd);
 }
 
-static struct transport *open_transport(const struct scorer_setting *scorer,
-	const struct server_setting *server, const struct server_address *address, struct err *err)
+static struct transport *open_transport(const struct exchange_target *target, struct err *err)
 {
-	if (server->transport == TRANSPORT_TLS)
-		return transport_tls_new(scorer, server, address, err);
-	return transport_plain_new(address, err);
+	if (target->server->transport == TRANSPORT_TLS)
+		return transport_tls_new(target->scorer, target->server, &target->address, err);
+	return transport_plain_new(&target->address, err);
 }
 
-static struct exchange *spamd_start(const struct scorer_setting *scorer,
-	const struct server_setting *server, const struct server_address *address,
+static struct exchange *spamd_start(const struct exchange_target *target,
 	struct scan_request *request, struct err *err)
 {
 	struct spamd_exchange *spamd = calloc(1, sizeof(*spamd));
@@ -77,7 +75,7 @@ static struct exchange *spamd_start(const struct scorer_setting *scorer,
 		    request == NULL ? 0 : scan_request_length(request)))
 		err_set(err, "out of memory");
 	else
-		spamd->transport = open_transport(scorer, server, address, err);
+		spamd->transport = open_transport(target, err);
 	if (spamd->transport == NULL) {
 		spamd_free(&spamd->exchange);
 		return NULL;

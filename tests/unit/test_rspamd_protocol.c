@@ -65,15 +65,15 @@ static void recorded(void **state)
 	assert_false(verdict.spam);
 	assert_int_equal(verdict.score, 1500);
 	assert_int_equal(verdict.tests[0].score, 1500);
-	assert_int_equal(answer.addition_count, 2);
-	assert_string_equal(answer.additions[0].name, "X-Spam-Bar");
-	assert_string_equal(answer.additions[0].value, " ++");
-	assert_int_equal(answer.additions[0].position, RSPAMD_APPEND);
-	assert_string_equal(answer.additions[1].value, " Yes");
-	assert_int_equal(answer.additions[1].position, 0);
-	assert_int_equal(answer.removal_count, 2);
-	assert_string_equal(answer.removals[1].name, "X-Old");
-	assert_int_equal(answer.removals[1].which, 2);
+	assert_int_equal(answer.edits.addition_count, 2);
+	assert_string_equal(answer.edits.additions[0].name, "X-Spam-Bar");
+	assert_string_equal(answer.edits.additions[0].value, " ++");
+	assert_int_equal(answer.edits.additions[0].position, EDIT_APPEND);
+	assert_string_equal(answer.edits.additions[1].value, " Yes");
+	assert_int_equal(answer.edits.additions[1].position, 0);
+	assert_int_equal(answer.edits.removal_count, 2);
+	assert_string_equal(answer.edits.removals[1].name, "X-Old");
+	assert_int_equal(answer.edits.removals[1].which, 2);
 	release(&verdict, &answer);
 }
 
@@ -135,23 +135,23 @@ static void milter_block(void **state)
 
 	(void)state;
 	assert_int_equal(parse(reply, strlen(reply), &verdict, &answer), 0);
-	assert_string_equal(answer.subject, " =?UTF-8?B?W1NQQU1dIGNhZsOp?=");
-	assert_int_equal(answer.addition_count, 5);
-	assert_string_equal(answer.additions[0].value, " 1");
-	assert_int_equal(answer.additions[0].position, 1);
-	assert_string_equal(answer.additions[1].value, " 2");
-	assert_string_equal(answer.additions[2].name, "X-C");
-	assert_string_equal(answer.additions[2].value, " a\n\tX-Spam-Flag: NO\n\tbody?");
-	assert_string_equal(answer.additions[3].name, "DKIM-Signature");
-	assert_string_equal(answer.additions[3].value, " v=1;\n\ta=b");
-	assert_int_equal(answer.additions[4].position, 1);
-	assert_int_equal(answer.removal_count, 3);
-	assert_int_equal(answer.removals[1].which, -1);
-	assert_int_equal(answer.removals[2].which, 2);
-	assert_string_equal(answer.change_from, "new@x.example");
-	assert_int_equal(answer.add_rcpt.count, 2);
-	assert_string_equal(answer.add_rcpt.items[0], "a@x");
-	assert_string_equal(answer.del_rcpt.items[0], "c@x");
+	assert_string_equal(answer.edits.subject, " =?UTF-8?B?W1NQQU1dIGNhZsOp?=");
+	assert_int_equal(answer.edits.addition_count, 5);
+	assert_string_equal(answer.edits.additions[0].value, " 1");
+	assert_int_equal(answer.edits.additions[0].position, 1);
+	assert_string_equal(answer.edits.additions[1].value, " 2");
+	assert_string_equal(answer.edits.additions[2].name, "X-C");
+	assert_string_equal(answer.edits.additions[2].value, " a\n\tX-Spam-Flag: NO\n\tbody?");
+	assert_string_equal(answer.edits.additions[3].name, "DKIM-Signature");
+	assert_string_equal(answer.edits.additions[3].value, " v=1;\n\ta=b");
+	assert_int_equal(answer.edits.additions[4].position, 1);
+	assert_int_equal(answer.edits.removal_count, 3);
+	assert_int_equal(answer.edits.removals[1].which, -1);
+	assert_int_equal(answer.edits.removals[2].which, 2);
+	assert_string_equal(answer.edits.change_from, "new@x.example");
+	assert_int_equal(answer.edits.add_rcpt.count, 2);
+	assert_string_equal(answer.edits.add_rcpt.items[0], "a@x");
+	assert_string_equal(answer.edits.del_rcpt.items[0], "c@x");
 	assert_true(answer.reject_quarantines && answer.milter_no_action);
 	assert_false(answer.reject_discards);
 	release(&verdict, &answer);
@@ -247,7 +247,7 @@ static void odd_bytes(void **state)
 	assert_int_equal(parse(nul, sizeof(nul) - 1, &verdict, &answer), -1);
 	release(&verdict, &answer);
 	assert_int_equal(parse(mended, strlen(mended), &verdict, &answer), 0);
-	assert_string_equal(answer.additions[0].value, " q??"
+	assert_string_equal(answer.edits.additions[0].value, " q??"
 						       "?( z");
 	release(&verdict, &answer);
 }
@@ -273,9 +273,9 @@ static void too_much(void **state)
 	assert_true(buf_puts(&reply, "}}" END));
 	assert_int_equal(parse(reply.data, reply.length, &verdict, &answer), 0);
 	assert_int_equal(verdict.test_count, LIMIT_TESTS);
-	assert_int_equal(answer.addition_count, LIMIT_EXTRA_HEADERS);
-	for (size_t i = 0; i < answer.addition_count; i++)
-		assert_true(field_is_safe(answer.additions[i].name, answer.additions[i].value));
+	assert_int_equal(answer.edits.addition_count, LIMIT_EXTRA_HEADERS);
+	for (size_t i = 0; i < answer.edits.addition_count; i++)
+		assert_true(field_is_safe(answer.edits.additions[i].name, answer.edits.additions[i].value));
 	release(&verdict, &answer);
 }
 
