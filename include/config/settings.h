@@ -221,6 +221,9 @@ struct settings *settings_ref(struct settings *settings);
 /* One owner less; the last one frees it. Thread-safe. Accepts NULL inside and nulls it. */
 void settings_free(struct settings **settings);
 
+/* Open files that the daemon can need with these settings: sessions, scorers' slots, its own. */
+unsigned long long settings_descriptors_needed(const struct settings *settings);
+
 /*
  * Can any recipient's mail end in the quarantine? Then the whole message has to be collected;
  * else its head is enough for the scorer.

@@ -101,3 +101,16 @@ bool settings_need_whole_message(const struct settings *settings)
 	       policy_fields_keep_mail(&settings->outbound.fields) ||
 	       policy_index_keeps_mail(settings->index);
 }
+
+/* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
+#define DESCRIPTORS_BESIDES 64
+
+unsigned long long settings_descriptors_needed(const struct settings *settings)
+{
+	unsigned long long needed = settings->max_sessions + DESCRIPTORS_BESIDES;
+
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		needed += (unsigned long long)settings->scorers[i].servers.count *
+			settings->scorers[i].max_connections;
+	return needed;
+}

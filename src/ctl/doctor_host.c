@@ -25,9 +25,6 @@
 /* Messages that should fit into the directory of temporary files at the same time. */
 #define MESSAGES_ROOM 20
 
-/* What the daemon needs beside one descriptor a session and one a scorer's slot. */
-#define DESCRIPTORS_BESIDES 64
-
 #define CONTROL_MS 5000
 
 /* Why an account cannot use a path, with its mend. */
@@ -219,12 +216,9 @@ static unsigned long long descriptor_limit(long pid)
 static void check_descriptors(struct doctor *doctor, pid_t pid)
 {
 	const struct settings *settings = doctor->settings;
-	unsigned long long needed = settings->max_sessions + DESCRIPTORS_BESIDES;
+	unsigned long long needed = settings_descriptors_needed(settings);
 	unsigned long long limit = descriptor_limit((long)pid);
 
-	for (size_t i = 0; i < settings->scorer_count; i++)
-		needed += (unsigned long long)settings->scorers[i].server_count *
-			settings->scorers[i].max_connections;
 	if (limit < needed)
 		doctor_say(doctor, DIAGNOSIS_FINDING,
 			"mkdir -p /etc/systemd/system/spambridge.service.d && printf "

@@ -20,17 +20,11 @@
 #include "base/cursor.h"
 #include "base/deadline.h"
 
-/* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
-#define DESCRIPTORS_BESIDES 64
-
 int process_raise_descriptors(const struct settings *settings, struct err *err)
 {
-	rlim_t needed = settings->max_sessions + DESCRIPTORS_BESIDES;
+	rlim_t needed = settings_descriptors_needed(settings);
 	struct rlimit limit;
 
-	for (size_t i = 0; i < settings->scorer_count; i++)
-		needed += (rlim_t)settings->scorers[i].servers.count *
-			settings->scorers[i].max_connections;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return err_set_errno(err, errno, "cannot read the limit of open files");
 	if (limit.rlim_max < needed)
