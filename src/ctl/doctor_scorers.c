@@ -121,7 +121,7 @@ void doctor_check_scorers(struct doctor *doctor)
 	const struct settings *settings = doctor->settings;
 
 	for (size_t i = 0; i < settings->scorer_count; i++)
-		for (size_t j = 0; j < settings->scorers[i].server_count; j++)
+		for (size_t j = 0; j < settings->scorers[i].servers.count; j++)
 			check_server(doctor, &settings->scorers[i],
-				&settings->scorers[i].servers[j]);
+				&settings->scorers[i].servers.items[j]);
 }
