@@ -26,7 +26,8 @@ static const struct meaning reasons[] = {
 	{ "malformed", "There is no verdict, because the server's answer made no sense." },
 	{ "overloaded", "There is no verdict, because no server was free by the deadline." },
 	{ "error", "There is no verdict, because memory or disk space ran out." },
-	{ "edit", "The mail server refused to change its header." },
+	{ "edit", "The mail server refused to change its header or recipients." },
+	{ "quarantine", "It was to be held, but the quarantine could not take it." },
 	{ "late", "The verdict is that of a scan which had ended too late for an earlier attempt." },
 	{ "score", NULL },
 };
@@ -36,7 +37,7 @@ static const struct meaning actions[] = {
 	{ "tag", "It was delivered, marked as spam." },
 	{ "reject", "It was refused (550 5.7.1); its sender was told so." },
 	{ "tempfail", "It was put off (451 4.7.1); its sender will try again." },
-	{ "quarantine", "It is held in the quarantine." },
+	{ "quarantine", "It is held in the quarantine; its sender was told that it was accepted." },
 };
 
 static bool tell(struct strlist *sentences, const char *format, ...)

@@ -15,7 +15,7 @@ UNSCORED = ("id={id} from=<> to=1,bob@example.com client=- size=10 scorer=- serv
             "required=- action={action} reason={reason} quarantine=- scan_ms=0 total_ms=1 tests=-")
 PREFIX = "Nov 22 10:00:00 mx spambridge[4711]: "
 REASONS = ["trusted", "authenticated", "oversize", "refused", "timeout", "malformed",
-           "overloaded", "error", "edit"]
+           "overloaded", "error", "edit", "quarantine"]
 
 
 def line(text=LINE, queue_id="4ABC", action="tag", reason="score"):
