@@ -31,6 +31,8 @@ static const struct command commands[] = {
 	{ "doctor", "[--config-dir DIR] [--mta-user USER]",
 		"Test the whole path from mail server to scorer; each finding comes with its mend.",
 		"spambridgectl doctor", command_doctor },
+	{ "explain", "[--log FILE] QUEUE-ID", "Tell the story of one message from the log.",
+		"spambridgectl explain --log /var/log/mail.log 4ABCDE12345", command_explain },
 	{ "postfix", "enable|disable [--dry-run] [--config-dir DIR]",
 		"Add this filter to Postfix's smtpd_milters, or take it out.",
 		"spambridgectl postfix enable --dry-run", command_postfix },

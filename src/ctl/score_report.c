@@ -36,14 +36,25 @@ static const char *reply_code(const struct judgement *judgement)
 	return judgement->action.kind == ACTION_TEMPFAIL ? "451 4.7.1" : NULL;
 }
 
+/* What would be put before the subject; NULL: nothing. */
+static const char *subject_tag(const struct judgement *judgement)
+{
+	const char *tag = judgement->subject_tag;
+
+	return judgement->action.kind != ACTION_DELIVER || tag == NULL || tag[0] == '\0' ? NULL :
+											 tag;
+}
+
 static const char *threshold_text(int32_t milli, char *text)
 {
 	return milli == THRESHOLD_OFF ? "off" : score_format(milli, 0, text);
 }
 
-static enum outcome recipient_outcome(const struct judgement *judgement, size_t index)
+enum outcome score_report_outcome(const struct judgement *judgement, size_t index)
 {
-	return policy_outcome(&judgement->policies[index], &judgement->verdict);
+	if (judgement->action.kind == ACTION_TEMPFAIL)
+		return OUTCOME_TEMPFAIL;
+	return judgement->outcomes[index];
 }
 
 static void print_row(const char *label, struct buf *row)
@@ -96,12 +107,19 @@ static void print_recipients(const struct judgement *judgement, const struct tra
 
 		buf_printf(row, "%s: %s (tag %s, quarantine %s, reject %s)",
 			address[0] == '\0' ? "anybody" : address,
-			outcome_word(recipient_outcome(judgement, i)),
+			outcome_word(score_report_outcome(judgement, i)),
 			threshold_text(policy->tag, tag),
 			threshold_text(policy->quarantine, quarantine),
 			threshold_text(policy->reject, reject));
 		print_row(i == 0 ? "recipients" : "", row);
 	}
+}
+
+/* Whose copies would go to the quarantine, refused ones that are kept included. */
+static void print_held(const struct judgement *judgement)
+{
+	for (size_t i = 0; i < judgement->held.count; i++)
+		say_row(i == 0 ? "would hold for" : "", judgement->held.items[i]);
 }
 
 /* A field in one line: folds as a blank. */
@@ -144,7 +162,10 @@ void score_report_print(const char *file, const struct judgement *judgement,
 	print_verdict(&judgement->verdict, &row);
 	print_tests(&judgement->verdict, &row);
 	print_recipients(judgement, mail, &row);
+	print_held(judgement);
 	print_edits(judgement, mail, &row);
+	if (subject_tag(judgement) != NULL)
+		say_row("subject tag", subject_tag(judgement));
 	if (code != NULL) {
 		buf_printf(&row, "%s %s", code, judgement->reply);
 		print_row("reply", &row);
@@ -174,7 +195,7 @@ static json_t *recipients_json(const struct judgement *judgement, const struct t
 
 		json_array_append_new(recipients, json_pack("{s:o, s:s, s:o, s:o, s:o}", "address",
 			json_text(mail->envelope.recipients.items[i]), "outcome",
-			outcome_word(recipient_outcome(judgement, i)), "tag",
+			outcome_word(score_report_outcome(judgement, i)), "tag",
 			json_score(policy->tag), "quarantine", json_score(policy->quarantine),
 			"reject", json_score(policy->reject)));
 	}
@@ -239,11 +260,12 @@ static json_t *verdict_json(const struct verdict *verdict)
 json_t *score_report_json(const char *file, const struct judgement *judgement,
 	const struct transaction *mail)
 {
-	return json_pack("{s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "file",
+	return json_pack("{s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "file",
 		json_text(file), "action", action_word(&judgement->action), "reason",
 		judgement->reason, "spam", judgement->action.spam, "required",
 		json_score(judgement->action.required), "verdict",
 		verdict_json(&judgement->verdict), "recipients", recipients_json(judgement, mail),
 		"remove", removals_json(judgement, mail), "add",
-		additions_json(&judgement->additions), "reply", reply_json(judgement));
+		additions_json(&judgement->additions), "subject_tag",
+		json_text(subject_tag(judgement)), "held", json_texts(&judgement->held), "reply", reply_json(judgement));
 }

@@ -36,7 +36,7 @@ static void print_safely(FILE *stream, const char *text)
 	buf_free(&safe);
 }
 
-static void fail(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static void fail(const char *format, va_list arguments)
 {
 	char line[LINE_SIZE];
 

@@ -22,7 +22,7 @@ def message(*rules):
 def scoring(ctl, spamd):
     return ctl.write(f'scorer "sa" {{ servers = {{ "{spamd.server}" }} }}\n'
                      'policy { tag = 5 reject = 15 }\n'
-                     'address "abuse@example.com" { reject = off tag = off }\n'
+                     'address "abuse@example.com" { reject = off tag = off quarantine = off }\n'
                      'outbound { scan = false }\n')
 
 
@@ -61,6 +61,24 @@ def test_each_recipient_has_an_outcome_of_its_own(scoring):
                     scoring.file("m", message("SB_TWENTY")))
     assert [(r["address"], r["outcome"], r["reject"]) for r in found.json[0]["recipients"]] == [
         ("bob@example.com", "reject", 15), ("abuse@example.com", "pass", None)]
+
+
+def test_some_copies_would_be_held_and_nothing_is(scoring):
+    folder = scoring.path / "held"
+    folder.mkdir(mode=0o700)
+    scoring.write(scoring.config.read_text().replace("reject = 15 }", "quarantine = 10 reject = 15 "
+                                                     'subject_tag = "[spam]" }')
+                  + f'quarantine {{ directory = "{folder}" }}\n')
+    found = scoring("score", "--json", "--to", "bob@example.com", "--to", "abuse@example.com",
+                    scoring.file("m", message("SB_NINE_NINE")))
+    report = found.json[0]
+    assert report["action"] == "pass" and report["held"] == ["bob@example.com"]
+    assert [r["outcome"] for r in report["recipients"]] == ["quarantine", "pass"]
+    found = scoring("score", "--exit-code", scoring.file("m", message("SB_NINE_NINE")))
+    assert found.code == 1 and "action         quarantine" in found.out
+    tagged = scoring("score", "--json", scoring.file("m", message("SB_SEVEN"))).json[0]
+    assert tagged["action"] == "tag" and tagged["subject_tag"] == "[spam]"
+    assert list(folder.iterdir()) == []
 
 
 def test_forged_fields_would_be_removed(scoring):

@@ -10,9 +10,9 @@ ROOMS = ["daemon", "ctl", "judge", "quarantine", "scorer", "policy", "protocol",
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]', re.MULTILINE)
 ONLY_IN = {     # start of a header's name: files or rooms that may include it
     "libmilter/": ["daemon/milter.", "daemon/apply.", "daemon/gate."],
-    "curl/": ["scorer/", "quarantine/release", "daemon/main.", "ctl/"],
+    "curl/": ["scorer/", "quarantine/courier_smtp.", "daemon/main.", "ctl/"],
     "confuse.h": ["config/"],
-    "spawn.h": ["ctl/"],
+    "spawn.h": ["ctl/", "quarantine/courier_sendmail."],
 }
 
 

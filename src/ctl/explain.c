@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* explain: the story of one message from the log. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "ctl/program.h"
+#include "ctl/story.h"
+#include "ctl/tool.h"
+
+/* Most of the journal that is read, bytes; with --grep it is a few lines. */
+#define JOURNAL_SIZE (256 * 1024 * 1024)
+
+struct search {
+	const struct tool *tool;
+	const char *id;
+	unsigned found;
+	json_t *stories; /* NULL: print text */
+};
+
+static json_t *story_json(const struct log_line *line, const struct strlist *sentences)
+{
+	json_t *record = json_object();
+
+	for (size_t i = 0; i < line->keys.count; i++)
+		json_object_set_new(record, line->keys.items[i],
+			log_line_value(line, line->keys.items[i]) == NULL ?
+				json_null() : json_text(line->values.items[i]));
+	return json_pack("{s:o, s:o, s:o}", "logged", json_text(line->logged), "record", record,
+		"story", json_texts(sentences));
+}
+
+static void show(struct search *search, const struct log_line *line)
+{
+	struct strlist sentences = { 0 };
+
+	story_tell(line, &sentences);
+	if (search->stories != NULL) {
+		json_array_append_new(search->stories, story_json(line, &sentences));
+	} else {
+		if (search->found > 0)
+			putchar('\n');
+		if (line->logged[0] != '\0')
+			say_row("logged", line->logged);
+		for (size_t i = 0; i < sentences.count; i++) {
+			say_untrusted(sentences.items[i]);
+			putchar('\n');
+		}
+	}
+	search->found++;
+	strlist_free(&sentences);
+}
+
+/* Look at one line; its line end is taken off. */
+static void look(struct search *search, char *text)
+{
+	struct log_line line;
+	const char *id;
+
+	text[strcspn(text, "\r\n")] = '\0';
+	if (strstr(text, search->id) == NULL || !log_line_parse(text, &line))
+		return;
+	id = log_line_value(&line, "id");
+	if (id != NULL && strcmp(id, search->id) == 0)
+		show(search, &line);
+	log_line_free(&line);
+}
+
+static int search_file(struct search *search, const char *path)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	char *line = NULL, words[128];
+	size_t size = 0;
+	bool failed;
+
+	if (file == NULL)
+		return tool_fail("%s: %s", path, err_words(errno, words, sizeof(words)));
+	while (getline(&line, &size, file) >= 0)
+		look(search, line);
+	failed = ferror(file) != 0;
+	free(line);
+	if (file != stdin)
+		fclose(file);
+	return failed ? tool_fail("%s: cannot be read", path) : EXIT_DONE;
+}
+
+/* Can it stand in a pattern as it is? Queue ids of Postfix and Sendmail can. */
+static bool is_plain(const char *id)
+{
+	return strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") ==
+		strlen(id);
+}
+
+static int search_journal(struct search *search)
+{
+	struct buf out, pattern;
+	struct err err = ERR_INIT;
+	const char *argv[] = { "journalctl", "--no-pager", "--quiet", "-o", "cat", "-t",
+		"spambridge", NULL, NULL, NULL };
+	int result;
+
+	buf_init(&out, JOURNAL_SIZE);
+	buf_init(&pattern, JOURNAL_SIZE);
+	if (is_plain(search->id) && buf_printf(&pattern, "--grep=id=%s ", search->id)) {
+		argv[7] = pattern.data;
+		argv[8] = "--case-sensitive";
+	}
+	result = program_ask(argv, &out, &err);
+	for (char *line = out.length == 0 ? NULL : out.data, *next; line != NULL; line = next) {
+		next = strchr(line, '\n');
+		if (next != NULL)
+			*next++ = '\0';
+		look(search, line);
+	}
+	buf_free(&out);
+	buf_free(&pattern);
+	/* With a pattern that fits nothing journalctl fails, and says no word. */
+	if (result != 0 && strstr(err.text, "does not say why") == NULL)
+		return tool_fail("%s; name the log file with --log", err.text);
+	return EXIT_DONE;
+}
+
+int command_explain(struct tool *tool, int argc, char **argv)
+{
+	const char *log = NULL;
+	const struct tool_option options[] = {
+		{ "log", TAKES_TEXT, &log },
+		{ NULL, TAKES_NOTHING, NULL },
+	};
+	int first = tool_options(tool, argc, argv, options), code;
+	struct search search = { .tool = tool };
+
+	if (argc - first != 1 || argv[first][0] == '\0')
+		tool_usage(tool, "which message? Give the queue id from the mail server's log");
+	search.id = argv[first];
+	if (tool->json)
+		search.stories = json_array();
+	code = log == NULL ? search_journal(&search) : search_file(&search, log);
+	if (code == EXIT_DONE && search.found == 0)
+		code = tool_fail("there is no line about %s in %s", search.id,
+			log == NULL ? "the journal" : log);
+	if (tool->json)
+		say_json(search.stories);
+	return code;
+}

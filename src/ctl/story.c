@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A message's log line as sentences. */
+#include "ctl/story.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+
+#define SENTENCE_SIZE (LIMIT_LOG_RECORD + 512)
+
+/* What the words of the log mean. */
+struct meaning {
+	const char *word;
+	const char *sentence;
+};
+
+static const struct meaning reasons[] = {
+	{ "trusted", "It was not scored, because the client is in trusted_networks." },
+	{ "authenticated", "It was not scored, because the sender had logged in." },
+	{ "oversize", "It was not scored, because it is larger than max_scan_size." },
+	{ "refused", "There is no verdict, because no server of the scorer could be reached." },
+	{ "timeout", "There is no verdict, because no server answered by the deadline." },
+	{ "malformed", "There is no verdict, because the server's answer made no sense." },
+	{ "overloaded", "There is no verdict, because no server was free by the deadline." },
+	{ "error", "There is no verdict, because memory or disk space ran out." },
+	{ "edit", "The mail server refused to change its header or recipients." },
+	{ "quarantine", "It was to be held, but the quarantine could not take it." },
+	{ "late", "The verdict is that of a scan which had ended too late for an earlier attempt." },
+	{ "score", NULL },
+};
+
+static const struct meaning actions[] = {
+	{ "pass", "It was delivered, not marked as spam." },
+	{ "tag", "It was delivered, marked as spam." },
+	{ "reject", "It was refused (550 5.7.1); its sender was told so." },
+	{ "tempfail", "It was put off (451 4.7.1); its sender will try again." },
+	{ "quarantine", "It is held in the quarantine; its sender was told that it was accepted." },
+};
+
+static bool tell(struct strlist *sentences, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static bool tell(struct strlist *sentences, const char *format, ...)
+{
+	char sentence[SENTENCE_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	return strlist_add(sentences, sentence);
+}
+
+static const char *value(const struct log_line *line, const char *key, const char *otherwise)
+{
+	const char *found = log_line_value(line, key);
+
+	return found == NULL || found[0] == '\0' ? otherwise : found;
+}
+
+static const struct meaning *find(const struct meaning *table, size_t count, const char *word)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(table[i].word, word) == 0)
+			return &table[i];
+	return NULL;
+}
+
+/* "3,bob@example.com": how many, and the first. */
+static bool tell_envelope(const struct log_line *line, struct strlist *sentences)
+{
+	const char *to = value(line, "to", "0"), *comma = strchr(to, ',');
+	const char *sender = value(line, "from", "an unknown sender");
+	long count = strtol(to, NULL, 10);
+	char others[64] = "";
+
+	if (count == 2)
+		snprintf(others, sizeof(others), " and one other");
+	else if (count > 2)
+		snprintf(others, sizeof(others), " and %ld others", count - 1);
+	return tell(sentences, "Message %s of %s bytes came from %s for %s%s.",
+		value(line, "id", "without a queue id"), value(line, "size", "?"),
+		strcmp(sender, "<>") == 0 ? "the null sender (a bounce or notice)" : sender,
+		comma == NULL ? "nobody" : comma + 1, others);
+}
+
+static bool tell_client(const struct log_line *line, struct strlist *sentences)
+{
+	const char *client = log_line_value(line, "client");
+
+	if (client == NULL)
+		return tell(sentences, "It was submitted on the mail server itself.");
+	return tell(sentences, "The client was %s.", client);
+}
+
+static bool tell_verdict(const struct log_line *line, struct strlist *sentences)
+{
+	const char *score = log_line_value(line, "score");
+	const char *required = value(line, "required", "off");
+	const char *scorer = value(line, "scorer", "The scorer");
+
+	if (score == NULL && log_line_value(line, "server") != NULL)
+		return tell(sentences, "The last server that was asked is %s of %s; it took %s ms.",
+			log_line_value(line, "server"), scorer, value(line, "scan_ms", "?"));
+	if (score == NULL)
+		return true;
+	tell(sentences, "%s at %s gave it %s points in %s ms.", scorer,
+		value(line, "server", "an unknown server"), score, value(line, "scan_ms", "?"));
+	if (strcmp(required, "off") == 0)
+		return tell(sentences, "No threshold applied: tag is off for its recipients.");
+	return tell(sentences, "The threshold that counted was %s.", required);
+}
+
+static bool tell_outcome(const struct log_line *line, struct strlist *sentences)
+{
+	const char *reason = value(line, "reason", ""), *action = value(line, "action", "");
+	const struct meaning *why = find(reasons, sizeof(reasons) / sizeof(*reasons), reason);
+	const struct meaning *what = find(actions, sizeof(actions) / sizeof(*actions), action);
+
+	if (why == NULL)
+		tell(sentences, "The reason is \"%s\".", reason);
+	else if (why->sentence != NULL)
+		tell(sentences, "%s", why->sentence);
+	if (what == NULL)
+		tell(sentences, "What was done is \"%s\".", action);
+	else
+		tell(sentences, "%s", what->sentence);
+	if (log_line_value(line, "quarantine") != NULL)
+		tell(sentences, "A copy is in the quarantine as %s.",
+			log_line_value(line, "quarantine"));
+	return tell(sentences, "The decision took %s ms from the end of the message.",
+		value(line, "total_ms", "?"));
+}
+
+bool story_tell(const struct log_line *line, struct strlist *sentences)
+{
+	bool good = tell_envelope(line, sentences) && tell_client(line, sentences) &&
+		tell_verdict(line, sentences) && tell_outcome(line, sentences);
+
+	if (good && log_line_value(line, "tests") != NULL)
+		good = tell(sentences, "Tests that hit: %s.", log_line_value(line, "tests"));
+	return good;
+}
