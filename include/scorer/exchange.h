@@ -34,6 +34,7 @@ struct exchange {
 
 /* One protocol. A new scorer is one file that fills this in, and a line in exchange.c. */
 struct exchange_ops {
+	bool learns; /* it can be asked to learn (scan_request_purpose) */
 	struct exchange *(*start)(const struct scorer_setting *scorer,
 		const struct server_setting *server, const struct server_address *address,
 		struct scan_request *request, struct err *err);

@@ -43,8 +43,12 @@ struct exchange *exchange_start(const struct scorer_setting *scorer,
 {
 	const struct exchange_ops *ops = ops_of(scorer->protocol);
 	struct err err = ERR_INIT;
-	struct exchange *exchange = ops->start(scorer, server, address, request, &err);
+	struct exchange *exchange = NULL;
 
+	if (request != NULL && scan_request_purpose(request) != SCAN_FOR_SCORE && !ops->learns)
+		err_set(&err, "scorer \"%s\" cannot learn over this protocol", scorer->name);
+	else
+		exchange = ops->start(scorer, server, address, request, &err);
 	if (exchange == NULL) {
 		exchange = unstarted();
 		if (exchange == NULL)
