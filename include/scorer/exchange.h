@@ -34,6 +34,7 @@ struct exchange {
 
 /* One protocol. A new scorer is one file that fills this in, and a line in exchange.c. */
 struct exchange_ops {
+	bool learns; /* it can be asked to learn (scan_request_purpose) */
 	struct exchange *(*start)(const struct exchange_target *target,
 		struct scan_request *request, struct err *err);
 	size_t (*poll_set)(struct exchange *exchange, struct pollfd *set, int *ret_timeout_ms);

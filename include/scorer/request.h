@@ -21,11 +21,19 @@
 
 struct scan_request;
 
+/* What the scorer is to do with the message. */
+enum scan_purpose {
+	SCAN_FOR_SCORE,
+	SCAN_TO_LEARN_HAM,  /* its verdict then says VERDICT_SCORED when it was learnt, and no score */
+	SCAN_TO_LEARN_SPAM,
+};
+
 struct scan_request_options {
 	size_t max_bytes;   /* of header and body together; what is beyond is cut at a line's end */
 	const char *user;   /* spamd's User, NULL or "": none; copied */
 	time_t now;         /* for the Received field */
 	bool keep_reserved; /* incoming X-Spam fields stay in the mail, so the scorer sees them */
+	enum scan_purpose purpose;
 };
 
 /*
@@ -45,6 +53,7 @@ bool scan_request_truncated(const struct scan_request *request);
 /* Bytes at the head that are fields of ours; behind them is what the mail server delivers. */
 size_t scan_request_own_length(const struct scan_request *request);
 
+enum scan_purpose scan_request_purpose(const struct scan_request *request);
 const char *scan_request_user(const struct scan_request *request);
 const struct client *scan_request_client(const struct scan_request *request);
 const struct envelope *scan_request_envelope(const struct scan_request *request);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "config.h"
+#include "ctl/quarantine.h"
 #include "ctl/tool.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/spambridge.conf"
@@ -39,6 +40,8 @@ static const struct command commands[] = {
 	{ "import", "spamass-milter [FILE|OPTIONS...]",
 		"Print the configuration that does what another filter's options do.",
 		"spambridgectl import spamass-milter /etc/default/spamass-milter", command_import },
+	{ "quarantine", "COMMAND [ARGUMENTS]", "Find, judge, release and remove held mail.",
+		"spambridgectl quarantine list", command_quarantine },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -79,7 +79,7 @@ static void ask(const struct judge_input *input, struct judgement *judgement)
 	unsigned char identity[DIGEST_SIZE];
 	struct scan_request_options options = { mail->settings->max_scan_size,
 		spamd_user(mail, user, sizeof(user)), time(NULL),
-		transaction_keeps_spam_headers(mail) };
+		transaction_keeps_spam_headers(mail), SCAN_FOR_SCORE };
 	struct scan scan = { .pool = mail->pool, .deadline = input->deadline,
 		.listener = input->listener };
 

@@ -170,7 +170,7 @@ static int check_base(struct directory *directory, enum directory_use use, const
 	if (fstat(directory->base, &status) != 0)
 		return err_set_errno(err, errno, "cannot examine %s", path);
 	if (use != DIRECTORY_READ && geteuid() != 0 && status.st_uid != geteuid())
-		return err_set(err, "%s belongs to another user: chown it to the one that we run as",
+		return err_set(err, "%s belongs to another user: run this as its owner, or chown it",
 			path);
 	if ((status.st_mode & (S_IWGRP | S_IRWXO)) != 0)
 		return err_set(err, "others may read or write %s (mode %04o): chmod 0750", path,

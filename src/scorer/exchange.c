@@ -43,8 +43,13 @@ struct exchange *exchange_start(const struct exchange_target *target,
 {
 	const struct exchange_ops *ops = ops_of(target->scorer->protocol);
 	struct err err = ERR_INIT;
-	struct exchange *exchange = ops->start(target, request, &err);
+	struct exchange *exchange = NULL;
 
+	if (request != NULL && scan_request_purpose(request) != SCAN_FOR_SCORE && !ops->learns)
+		err_set(&err, "scorer \"%s\" cannot learn over this protocol",
+			target->scorer->name);
+	else
+		exchange = ops->start(target, request, &err);
 	if (exchange == NULL) {
 		exchange = unstarted();
 		if (exchange == NULL)

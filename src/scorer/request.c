@@ -19,6 +19,7 @@ struct scan_request {
 	size_t body_length;           /* bytes of the body that are sent */
 	const char *tail;             /* CRLF where the body does not end in one */
 	bool truncated;
+	enum scan_purpose purpose;
 	char *user;
 	const struct client *client;     /* borrowed */
 	const struct envelope *envelope; /* borrowed */
@@ -105,6 +106,7 @@ struct scan_request *scan_request_new(const struct client *client, const struct 
 		return NULL;
 	atomic_init(&request->owners, 1);
 	request->message = message_ref(message);
+	request->purpose = options->purpose;
 	request->client = client;
 	request->envelope = envelope;
 	if (!build_head(request, options) || !fact_set(&request->user, options->user)) {
@@ -147,6 +149,11 @@ size_t scan_request_own_length(const struct scan_request *request)
 bool scan_request_truncated(const struct scan_request *request)
 {
 	return request->truncated;
+}
+
+enum scan_purpose scan_request_purpose(const struct scan_request *request)
+{
+	return request->purpose;
 }
 
 const char *scan_request_user(const struct scan_request *request)

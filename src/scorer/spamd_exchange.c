@@ -56,11 +56,26 @@ static struct transport *open_transport(const struct exchange_target *target, st
 	return transport_plain_new(&target->address, err);
 }
 
+static enum spamd_verb verb_for(const struct scan_request *request)
+{
+	if (request == NULL)
+		return SPAMD_PING;
+	switch (scan_request_purpose(request)) {
+	case SCAN_TO_LEARN_HAM:
+		return SPAMD_LEARN_HAM;
+	case SCAN_TO_LEARN_SPAM:
+		return SPAMD_LEARN_SPAM;
+	case SCAN_FOR_SCORE:
+		break;
+	}
+	return SPAMD_HEADERS;
+}
+
 static struct exchange *spamd_start(const struct exchange_target *target,
 	struct scan_request *request, struct err *err)
 {
 	struct spamd_exchange *spamd = calloc(1, sizeof(*spamd));
-	enum spamd_verb verb = request == NULL ? SPAMD_PING : SPAMD_HEADERS;
+	enum spamd_verb verb = verb_for(request);
 
 	if (spamd == NULL) {
 		err_set(err, "out of memory");
@@ -255,6 +270,7 @@ static void spamd_step(struct exchange *exchange)
 }
 
 const struct exchange_ops spamd_exchange_ops = {
+	.learns = true,
 	.start = spamd_start,
 	.poll_set = spamd_poll_set,
 	.step = spamd_step,

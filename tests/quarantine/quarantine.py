@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A quarantine in a temporary directory, the helpers put and look, and strace around them."""
 
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,8 @@ PATH_CALLS = re.compile(r"^(?:\d+ +)?(\w+)\(")
 
 
 def helper(name):
-    return os.path.join(os.path.abspath(os.environ["SPAMBRIDGE_BUILD"]), "tests/quarantine", name)
+    return os.path.join(os.path.abspath(os.environ.get("SPAMBRIDGE_BUILD", "build")),
+                        "tests/quarantine", name)
 
 
 class Quarantine:
@@ -110,3 +112,27 @@ class Outcome:
 
 def inject(call, when, what):
     return ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:{what}:when={when}")
+
+
+class Tool:
+    """spambridgectl quarantine with a configuration of its own."""
+
+    def __init__(self, quarantine, release="sendmail", extra="", scorer=""):
+        self.quarantine = quarantine
+        self.config = quarantine.write("spambridge.conf", (
+            f'log = stderr\n{scorer}\n'
+            f'quarantine {{\n\tdirectory = "{quarantine.path}"\n\trelease = "{release}"\n'
+            f"\t{extra}\n}}\n").encode())
+        os.chmod(self.config, 0o600)
+
+    def run(self, *arguments, code=0, environment=None, text=True, **options):
+        program = os.path.join(os.path.abspath(os.environ["SPAMBRIDGE_BUILD"]), "spambridgectl")
+        done = subprocess.run([program, "-c", self.config, "quarantine", *arguments],
+                              capture_output=True, text=text, timeout=120,
+                              stdin=subprocess.DEVNULL,
+                              env={**os.environ, **(environment or {})}, **options)
+        assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done
+
+    def json(self, *arguments, code=0, **options):
+        return json.loads(self.run(*arguments, "--json", code=code, **options).stdout)
