@@ -91,6 +91,9 @@ enum option_section section_find(const char *name);
  */
 const char *option_suggest(enum option_section section, const char *name);
 
+/* Bytes of a value at its offset. */
+size_t option_size(const struct option *option);
+
 /* Does this type take a list in braces? */
 bool option_is_list(const struct option *option);
 

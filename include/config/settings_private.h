@@ -32,7 +32,4 @@ int settings_default(
 void settings_validate(
 	const struct settings *settings, const struct scan *scan, struct complaints *complaints);
 
-/* tag <= quarantine <= reject among those set in one section and not off. */
-bool policy_fields_ordered(const struct policy_fields *fields, struct err *err);
-
 #endif
