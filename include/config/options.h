@@ -96,6 +96,9 @@ const char *option_suggest(enum option_section section, const char *name);
 /* Does a scorer that speaks this protocol (enum scorer_protocol) know the option? */
 bool option_fits(const struct option *option, unsigned protocol);
 
+/* Bytes of a value at its offset. */
+size_t option_size(const struct option *option);
+
 /* Does this type take a list in braces? */
 bool option_is_list(const struct option *option);
 

@@ -55,7 +55,4 @@ size_t policy_index_memory(const struct policy_index *index);
 /* Does any entry ask for mail to be kept (quarantine threshold, rule or copy)? */
 bool policy_index_keeps_mail(const struct policy_index *index);
 
-/* Is this entry's wish one that needs the whole message to be collected? */
-bool policy_fields_keep_mail(const struct policy_fields *fields);
-
 #endif

@@ -16,15 +16,7 @@
 #include "base/log.h"
 #include "base/strlist.h"
 #include "config/network.h"
-
-/* A threshold that no score reaches: `off`. */
-#define THRESHOLD_OFF INT32_MAX
-
-enum on_failure {
-	ON_FAILURE_ACCEPT,
-	ON_FAILURE_TEMPFAIL,
-	ON_FAILURE_QUARANTINE,
-};
+#include "config/policy_fields.h"
 
 enum oversize {
 	OVERSIZE_HEAD,
@@ -37,40 +29,6 @@ enum scorer_protocol {
 	SCORER_SPAMD,
 	SCORER_RSPAMD,
 	SCORER_JSON,
-};
-
-/* Where a value was set, for explanations: "file:line", or "default" (line 0). */
-struct origin {
-	const char *file; /* borrowed from the snapshot; NULL: built-in default */
-	unsigned line;
-	const char *key; /* borrowed: domain, .domain or address of the entry; NULL: no entry */
-};
-
-/*
- * The fields that policy {}, domain {}, address {} and the domain table can set. Only those whose
- * bit is in `set` count; a look-up fills in the rest from less specific sections.
- */
-enum policy_field {
-	POLICY_TAG,
-	POLICY_QUARANTINE,
-	POLICY_REJECT,
-	POLICY_SUBJECT_TAG,
-	POLICY_REJECT_TEXT,
-	POLICY_ON_FAILURE,
-	POLICY_KEEP_REJECTED,
-	POLICY_FIELD_COUNT,
-};
-
-struct policy_fields {
-	uint32_t set; /* 1 << enum policy_field */
-	int32_t tag;  /* thousandths or THRESHOLD_OFF */
-	int32_t quarantine;
-	int32_t reject;
-	const char *subject_tag; /* "": none */
-	const char *reject_text; /* template: %{score} %{required} %{id} ... */
-	enum on_failure on_failure;
-	int64_t keep_rejected_ms; /* how long a copy of refused mail is kept; 0: none is */
-	struct origin origins[POLICY_FIELD_COUNT];
 };
 
 enum server_transport {

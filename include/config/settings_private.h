@@ -39,7 +39,4 @@ void settings_validate(
 void scorer_validate(struct scorer_setting *scorer, const struct scan_section *section,
 	struct strlist *pool, const char *user, struct complaints *complaints);
 
-/* tag <= quarantine <= reject among those set in one section and not off. */
-bool policy_fields_ordered(const struct policy_fields *fields, struct err *err);
-
 #endif

@@ -253,15 +253,9 @@ static void fill_absent(struct loader *loader)
 static void complete_policy(struct loader *loader)
 {
 	struct policy_fields *policy = &loader->settings->policy;
-	const struct policy_fields *top = &loader->settings->private->top;
 	struct err err = ERR_INIT;
 
-	if ((policy->set & 1u << POLICY_ON_FAILURE) == 0 &&
-		(top->set & 1u << POLICY_ON_FAILURE) != 0) {
-		policy->on_failure = top->on_failure;
-		policy->set |= 1u << POLICY_ON_FAILURE;
-		policy->origins[POLICY_ON_FAILURE] = top->origins[POLICY_ON_FAILURE];
-	}
+	policy_fields_merge(policy, &loader->settings->private->top);
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option *option = &options[i];
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include <strings.h>
+#include <sys/types.h>
 
 #include "base/limits.h"
 #include "config/checks.h"
@@ -309,6 +310,39 @@ enum option_section section_find(const char *name)
 bool option_fits(const struct option *option, unsigned protocol)
 {
 	return option->protocols == 0 || (option->protocols & 1u << protocol) != 0;
+}
+
+size_t option_size(const struct option *option)
+{
+	switch (option->type) {
+	case OPTION_TEXT:
+	case OPTION_PATH:
+		return sizeof(char *);
+	case OPTION_BOOL:
+		return sizeof(bool);
+	case OPTION_WORD:
+	case OPTION_COUNT:
+		return sizeof(unsigned);
+	case OPTION_DURATION:
+		return sizeof(int64_t);
+	case OPTION_SIZE:
+		return sizeof(size_t);
+	case OPTION_BYTES:
+		return sizeof(uint64_t);
+	case OPTION_SCORE:
+		return sizeof(int32_t);
+	case OPTION_MODE:
+		return sizeof(mode_t);
+	case OPTION_LISTEN:
+		return sizeof(struct listen_setting);
+	case OPTION_NETWORKS:
+		return sizeof(struct network_list);
+	case OPTION_TEXTS:
+		return sizeof(struct strlist);
+	case OPTION_SERVERS:
+		return sizeof(struct server_list);
+	}
+	return 0;
 }
 
 bool option_is_list(const struct option *option)

@@ -5,27 +5,6 @@
 #include "base/limits.h"
 #include "config/settings_private.h"
 
-bool policy_fields_ordered(const struct policy_fields *fields, struct err *err)
-{
-	static const char *const names[] = { "tag", "quarantine", "reject" };
-	const int32_t values[] = { fields->tag, fields->quarantine, fields->reject };
-	int last = -1;
-
-	for (int i = POLICY_TAG; i <= POLICY_REJECT; i++) {
-		if ((fields->set & 1u << i) == 0 || values[i] == THRESHOLD_OFF)
-			continue;
-		if (last >= 0 && values[last] > values[i]) {
-			err_set(err,
-				"%s is above %s; put them in the order tag, quarantine, reject, "
-				"or switch one off",
-				names[last], names[i]);
-			return false;
-		}
-		last = i;
-	}
-	return true;
-}
-
 static void check_order(const struct policy_fields *fields, struct complaints *complaints)
 {
 	struct err err = ERR_INIT;

@@ -14,31 +14,6 @@
 /* A walk calls this for each key from the most to the least specific. */
 typedef void step(const char *key, void *context);
 
-/* Take over the fields of `from` that nothing more specific has set. */
-static void merge(struct policy_fields *into, const struct policy_fields *from)
-{
-	uint32_t news = from->set & ~into->set;
-
-	if ((news & 1u << POLICY_TAG) != 0)
-		into->tag = from->tag;
-	if ((news & 1u << POLICY_QUARANTINE) != 0)
-		into->quarantine = from->quarantine;
-	if ((news & 1u << POLICY_REJECT) != 0)
-		into->reject = from->reject;
-	if ((news & 1u << POLICY_SUBJECT_TAG) != 0)
-		into->subject_tag = from->subject_tag;
-	if ((news & 1u << POLICY_REJECT_TEXT) != 0)
-		into->reject_text = from->reject_text;
-	if ((news & 1u << POLICY_ON_FAILURE) != 0)
-		into->on_failure = from->on_failure;
-	if ((news & 1u << POLICY_KEEP_REJECTED) != 0)
-		into->keep_rejected_ms = from->keep_rejected_ms;
-	for (unsigned field = 0; field < POLICY_FIELD_COUNT; field++)
-		if ((news & 1u << field) != 0)
-			into->origins[field] = from->origins[field];
-	into->set |= news;
-}
-
 /* The domain and each of its parents: example.com, .com */
 static void walk_domain(const char *domain, step *visit, void *context)
 {
@@ -82,7 +57,7 @@ static void find_and_merge(const char *key, void *context)
 	struct policy_entry entry;
 
 	if (policy_index_find(search->settings->index, key, &entry))
-		merge(search->fields, &entry.fields);
+		policy_fields_merge(search->fields, &entry.fields);
 }
 
 void policy_lookup(
@@ -93,7 +68,7 @@ void policy_lookup(
 	*ret_fields = (struct policy_fields){ 0 };
 	if (policy_index_count(settings->index) > 0)
 		walk(recipient, settings->recipient_delimiter, find_and_merge, &search);
-	merge(ret_fields, &settings->policy);
+	policy_fields_merge(ret_fields, &settings->policy);
 }
 
 void policy_lookup_outbound(
@@ -101,8 +76,8 @@ void policy_lookup_outbound(
 {
 	(void)sender;
 	*ret_fields = (struct policy_fields){ 0 };
-	merge(ret_fields, &settings->outbound.fields);
-	merge(ret_fields, &settings->policy);
+	policy_fields_merge(ret_fields, &settings->outbound.fields);
+	policy_fields_merge(ret_fields, &settings->policy);
 }
 
 bool origin_print(const struct origin *origin, struct buf *out)

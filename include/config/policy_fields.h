@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What one section can say of a recipient's (or sender's) mail: the options of policy {},
+ * domain {}, address {}, sender {}, outbound {} and the domain table. A new one is a member of
+ * struct policy_fields, a value of enum policy_field, and a row of the option table.
+ */
+#ifndef SPAMBRIDGE_CONFIG_POLICY_FIELDS_H
+#define SPAMBRIDGE_CONFIG_POLICY_FIELDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* A threshold that no score reaches: `off`. */
+#define THRESHOLD_OFF INT32_MAX
+
+enum on_failure {
+	ON_FAILURE_ACCEPT,
+	ON_FAILURE_TEMPFAIL,
+	ON_FAILURE_QUARANTINE,
+};
+
+/* Where a value was set, for explanations: "file:line", or "default" (line 0). */
+struct origin {
+	const char *file; /* borrowed from the snapshot; NULL: built-in default */
+	unsigned line;
+	const char *key; /* borrowed: domain, .domain or address of the entry; NULL: no entry */
+};
+
+enum policy_field {
+	POLICY_TAG,
+	POLICY_QUARANTINE,
+	POLICY_REJECT,
+	POLICY_SUBJECT_TAG,
+	POLICY_REJECT_TEXT,
+	POLICY_ON_FAILURE,
+	POLICY_KEEP_REJECTED,
+	POLICY_FIELD_COUNT,
+};
+
+#define POLICY_ALL ((1u << POLICY_FIELD_COUNT) - 1)
+
+/* Only fields whose bit is in `set` count; a look-up fills in the rest from elsewhere. */
+struct policy_fields {
+	uint32_t set; /* 1 << enum policy_field */
+	int32_t tag;  /* thousandths or THRESHOLD_OFF */
+	int32_t quarantine;
+	int32_t reject;
+	const char *subject_tag; /* "": none */
+	const char *reject_text; /* template: %{score} %{required} %{id} ... */
+	enum on_failure on_failure;
+	int64_t keep_rejected_ms; /* how long a copy of refused mail is kept; 0: none is */
+	struct origin origins[POLICY_FIELD_COUNT]; /* the last member */
+};
+
+/* Bytes of the values, which stand before the origins. */
+#define POLICY_VALUES_SIZE offsetof(struct policy_fields, origins)
+
+/* Take over, with their origins, the fields of `from` that `into` has not set. */
+void policy_fields_merge(struct policy_fields *into, const struct policy_fields *from);
+
+/* Are the thresholds set in one section, and not off, in the order of their severity? */
+bool policy_fields_ordered(const struct policy_fields *fields, struct err *err);
+
+/* Does this section ask for mail to be kept, so that the whole message has to be collected? */
+bool policy_fields_keep_mail(const struct policy_fields *fields);
+
+#endif
