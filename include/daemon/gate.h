@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The way past two properties of libmilter that would break the deadline.
+ * The way past three properties of libmilter that would break the deadline.
  *
  * Debian's and Arch's libmilter hand ready sessions to idle worker threads and count a worker as
  * idle until it has woken up, so that sessions which become ready in the same instant are all given
@@ -11,6 +11,9 @@
  *
  * And accept() that fails for want of descriptors is repeated at once and for ever
  * (libmilter/listener.c), a whole core's worth: our accept() waits a moment first.
+ *
+ * And a thread of the library waits for SIGHUP, SIGTERM and SIGINT, each an order to stop at once
+ * (libmilter/signal.c): our sigwait() never returns, so that they always come to the main thread.
  */
 #ifndef SPAMBRIDGE_DAEMON_GATE_H
 #define SPAMBRIDGE_DAEMON_GATE_H

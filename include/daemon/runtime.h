@@ -40,7 +40,7 @@ time_t runtime_loaded_at(void);
 
 /*
  * Count sessions, and messages between their first word and their answer. runtime_session_begin()
- * returns false when `max_sessions` are open already.
+ * returns false when `max_sessions` are open already, or a stop has begun.
  */
 bool runtime_session_begin(const struct settings *settings);
 void runtime_session_end(void);
@@ -49,6 +49,12 @@ void runtime_message_end(void);
 
 unsigned runtime_sessions(void);
 unsigned runtime_messages(void);
+
+/* A stop has begun, to be complete by `until`: no session begins any more. */
+void runtime_stop_begin(struct deadline until);
+
+/* When a stop that has begun is to be complete; never when none has. */
+struct deadline runtime_stop_by(void);
 
 /* Wait until no message is under way, at most until then. True when none is. */
 bool runtime_wait_idle(struct deadline until);

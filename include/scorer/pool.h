@@ -72,6 +72,10 @@ struct server *slot_request_second(struct slot_request *request, const struct se
 void pool_release(struct pool *pool, struct server *server, enum server_outcome outcome,
 	int64_t started_us, const char *why);
 
+/* Note that an exchange which keeps its slot has had no answer in the time it was given. */
+void pool_note_silent(struct pool *pool, struct server *server, int64_t started_us,
+	const char *why);
+
 const struct scorer_setting *server_scorer(const struct server *server);
 const struct server_setting *server_setting(const struct server *server);
 

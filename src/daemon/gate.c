@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The way past libmilter's starving workers and its spinning accept(). */
+/* The way past libmilter's starving workers, its spinning accept() and its hold of signals. */
 #include "daemon/gate.h"
 
 #include <errno.h>
@@ -112,4 +112,18 @@ int patient_accept(int fd, struct sockaddr *address, socklen_t *length)
 		nanosleep(&pause, NULL);
 	errno = errnum;
 	return accepted;
+}
+
+/*
+ * sigwait() as libmilter's signal thread calls it, for the signals that mean an end to it. They are
+ * the main thread's; the kernel may give a waiting thread one of them all the same (signal(7)).
+ */
+int deaf_sigwait(const sigset_t *set, int *ret_number) __asm__("sigwait");
+
+int deaf_sigwait(const sigset_t *set, int *ret_number)
+{
+	(void)set;
+	(void)ret_number;
+	for (;;)
+		pause();
 }

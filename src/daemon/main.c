@@ -192,6 +192,8 @@ static int stop(const struct settings *settings)
 	bool asked = stop_wanted;
 
 	process_notify_stopping();
+	/* Clients go on with what they began; the last answer leaves time for its own way out. */
+	runtime_stop_begin(deadline_after_ms(settings->deadline_ms));
 	log_info(NULL, "stopping, %u messages are under way", runtime_messages());
 	if (!runtime_wait_idle(until))
 		log_warn(NULL, "%u messages were not complete: their senders will try again",

@@ -95,8 +95,9 @@ static struct session *begin_session(SMFICTX *context)
 	struct session *session;
 
 	if (!runtime_session_begin(pool_settings(pool))) {
-		log_warn(NULL, "max_sessions = %u are open: a connection is put off",
-			pool_settings(pool)->max_sessions);
+		if (runtime_stop_by().at_us == INT64_MAX)
+			log_warn(NULL, "max_sessions = %u are open: a connection is put off",
+				pool_settings(pool)->max_sessions);
 		pool_free(&pool);
 		return NULL;
 	}
@@ -244,7 +245,8 @@ static sfsistat on_eom(SMFICTX *context)
 	if (session == NULL)
 		return SMFIS_TEMPFAIL;
 	input = (struct judge_input){ .mail = &session->mail,
-		.deadline = deadline_after_ms(session->mail.settings->deadline_ms),
+		.deadline = deadline_sooner(
+			deadline_after_ms(session->mail.settings->deadline_ms), runtime_stop_by()),
 		.listener = { on_waiting, context },
 		.late = runtime_late() };
 	take_macros(context, session);

@@ -16,6 +16,8 @@ static struct {
 	struct store *store;
 	time_t loaded_at;
 	unsigned sessions, messages;
+	bool stopping;
+	struct deadline stop_by;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Late verdicts are of use only to who defers mail for want of one; the store itself is cheap. */
@@ -143,7 +145,7 @@ bool runtime_session_begin(const struct settings *settings)
 	bool room;
 
 	pthread_mutex_lock(&state.lock);
-	room = state.sessions < settings->max_sessions;
+	room = state.sessions < settings->max_sessions && !state.stopping;
 	state.sessions += room;
 	pthread_mutex_unlock(&state.lock);
 	return room;
@@ -189,6 +191,24 @@ unsigned runtime_messages(void)
 	messages = state.messages;
 	pthread_mutex_unlock(&state.lock);
 	return messages;
+}
+
+void runtime_stop_begin(struct deadline until)
+{
+	pthread_mutex_lock(&state.lock);
+	state.stopping = true;
+	state.stop_by = until;
+	pthread_mutex_unlock(&state.lock);
+}
+
+struct deadline runtime_stop_by(void)
+{
+	struct deadline until;
+
+	pthread_mutex_lock(&state.lock);
+	until = state.stopping ? state.stop_by : deadline_never();
+	pthread_mutex_unlock(&state.lock);
+	return until;
 }
 
 bool runtime_wait_idle(struct deadline until)

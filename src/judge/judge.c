@@ -233,7 +233,8 @@ static void build_reply(const struct transaction *mail, struct judgement *judgem
 	struct buf text;
 	bool good = true;
 
-	buf_init(&text, LIMIT_REPLY_TEXT);
+	/* The expansion is cut at its limit once the field that passes it is complete. */
+	buf_init(&text, LIMIT_REPLY_TEXT + LIMIT_ADDRESS);
 	if (judgement->action.kind == ACTION_REJECT)
 		good = expand_reject_text(mail, judgement, &text);
 	else if (judgement->action.kind == ACTION_TEMPFAIL)

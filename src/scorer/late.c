@@ -34,7 +34,7 @@ TAILQ_HEAD(late_list, late_entry);
 
 /*
  * The thread steps exchanges without the lock; it is the only one that ends or removes a running
- * entry, so an entry that it looks at cannot go away.
+ * entry, so an entry that it looks at cannot go away. The pool's lock may be taken inside ours.
  */
 struct late_store {
 	pthread_mutex_t lock;
@@ -49,11 +49,12 @@ struct late_store {
 	struct late_view view;
 };
 
-static void close_exchange(struct late_entry *entry, enum server_outcome outcome, const char *why)
+/* Give back the slot of an exchange that has left its entry, and end it. */
+static void close_exchange(struct late_entry *gone, enum server_outcome outcome, const char *why)
 {
-	pool_release(entry->pool, entry->server, outcome, entry->exchange->started_us, why);
-	exchange_free(&entry->exchange);
-	pool_free(&entry->pool);
+	pool_release(gone->pool, gone->server, outcome, gone->exchange->started_us, why);
+	exchange_free(&gone->exchange);
+	pool_free(&gone->pool);
 }
 
 /* Remove an entry that is not running; called with the lock. */
@@ -121,19 +122,22 @@ static void settle(struct late_store *store, struct late_entry *entry)
 	bool good = entry->exchange->done && entry->exchange->verdict.status == VERDICT_SCORED;
 	const char *why = entry->exchange->done ? entry->exchange->verdict.err.text :
 						  "no answer to a late scan";
+	struct late_entry gone = { .exchange = entry->exchange, .pool = entry->pool,
+		.server = entry->server };
 
+	/* In one step from running to kept or forgotten: whoever has the lock may remove it then. */
 	pthread_mutex_lock(&store->lock);
 	if (good)
 		keep_verdict(store, entry);
-	pthread_mutex_unlock(&store->lock);
-	/* The slot goes back without our lock: the pool has its own. */
-	close_exchange(entry, good ? SERVER_ANSWERED : SERVER_UNKNOWN, why);
-	pthread_mutex_lock(&store->lock);
+	entry->exchange = NULL;
+	entry->pool = NULL;
 	store->view.running--;
 	if (!good)
 		forget(store, entry);
 	pthread_cond_broadcast(&store->finished);
 	pthread_mutex_unlock(&store->lock);
+	/* The slot goes back without our lock: the pool has its own. */
+	close_exchange(&gone, good ? SERVER_ANSWERED : SERVER_UNKNOWN, good ? NULL : why);
 }
 
 static void wait_for_events(struct late_store *store, struct late_entry **entries, size_t count)
@@ -252,6 +256,8 @@ bool late_store_adopt(struct late_store *store, const unsigned char digest[DIGES
 	pthread_mutex_lock(&store->lock);
 	entry = enter(store, digest);
 	if (entry != NULL) {
+		/* Said before the thread can settle it: an answer is the newer news. */
+		pool_note_silent(pool, server, exchange->started_us, "no answer by the deadline");
 		entry->pool = pool_ref(pool);
 		entry->server = server;
 		entry->exchange = exchange;

@@ -43,6 +43,18 @@ void pool_release(struct pool *pool, struct server *server, enum server_outcome 
 	announce_change(pool, server, change, why);
 }
 
+void pool_note_silent(struct pool *pool, struct server *server, int64_t started_us,
+	const char *why)
+{
+	enum server_change change;
+
+	pthread_mutex_lock(&pool->lock);
+	change = server_note(server, SERVER_SILENT, started_us, why);
+	follow_change(pool, server, change);
+	pthread_mutex_unlock(&pool->lock);
+	announce_change(pool, server, change, why);
+}
+
 struct server *pool_probe_due(struct pool *pool, struct deadline *ret_next)
 {
 	struct server *due = NULL;

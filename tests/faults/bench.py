@@ -138,9 +138,9 @@ class Preload:
         self.set()
         os.chmod(self.path, 0o644)
 
-    def set(self, clock_offset_s=0, fail_threads=0):
+    def set(self, clock_offset_s=0, fail_threads=0, monotonic_offset_s=0):
         """Take effect at once, in place: the daemon has the file mapped."""
         flags = os.O_RDWR | os.O_CREAT
         descriptor = os.open(self.path, flags, 0o644)
-        os.write(descriptor, struct.pack("=qq", clock_offset_s, fail_threads))
+        os.write(descriptor, struct.pack("=qqq", clock_offset_s, fail_threads, monotonic_offset_s))
         os.close(descriptor)

@@ -2,7 +2,8 @@
 /*
  * Preloaded into the daemon by the fault rows: a wall clock that jumps and threads that cannot be
  * created, switched on and off by the content of the file that FAULT_CONTROL names:
- * two 64-bit words, seconds added to the wall clock, and whether pthread_create fails.
+ * three 64-bit words: seconds added to the wall clock, whether pthread_create fails, and seconds
+ * added to the monotonic clock.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 struct control {
 	int64_t clock_offset_s;
 	int64_t fail_threads;
+	int64_t monotonic_offset_s;
 };
 
 static const volatile struct control *control(void)
@@ -51,6 +53,8 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 	result = next(clock, now);
 	if (result == 0 && clock == CLOCK_REALTIME)
 		now->tv_sec += control()->clock_offset_s;
+	if (result == 0 && clock == CLOCK_MONOTONIC)
+		now->tv_sec += control()->monotonic_offset_s;
 	return result;
 }
 
