@@ -43,6 +43,9 @@ int address_book_start(struct address_book *book, struct err *err);
 bool address_book_get(struct address_book *book, size_t index, unsigned attempt,
 	struct server_address *ret_address);
 
+/* Find nothing any more: the callback is not called from here on. */
+void address_book_quiet(struct address_book *book);
+
 /* Stop; a thread that hangs in the resolver ends by itself later and touches nothing of ours. */
 void address_book_free(struct address_book **book);
 

@@ -82,6 +82,12 @@ const struct server_setting *server_setting(const struct server *server);
 /* What is needed to ask it; its address is the next one after each failure. False when none is known. */
 bool server_target(struct pool *pool, struct server *server, struct exchange_target *ret_target);
 
+/*
+ * Wait until a server of the first scorer may be asked, for programs that ask at once after the
+ * start: a server that is given by name is not used before its name was looked up.
+ */
+void pool_wait_ready(struct pool *pool, struct deadline until);
+
 /* A look at one server for status and metrics. */
 struct server_view {
 	const char *scorer;   /* borrowed from the pool */
@@ -95,7 +101,7 @@ struct server_view {
 	int64_t last_error_s; /* wall clock, 0: never */
 };
 
-/* Views of up to `room` servers; returns how many there are. */
-size_t pool_view(struct pool *pool, struct server_view *views, size_t room);
+/* Views of all servers, their number in *ret_count; the caller frees. NULL when out of memory. */
+struct server_view *pool_view(struct pool *pool, size_t *ret_count);
 
 #endif

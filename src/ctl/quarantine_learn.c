@@ -20,7 +20,6 @@
 
 /* How long names of servers may take to be looked up before the first message. */
 #define READY_MS      3000
-#define READY_STEP_US 10000
 /* Learning writes to a database that others write to as well. */
 #define LEARN_TIMEOUT_MS 60000
 
@@ -32,21 +31,8 @@ void learn_end(void)
 	pool_free(&pool);
 }
 
-static bool any_healthy(void)
-{
-	struct server_view views[LIMIT_SERVERS];
-	size_t count = pool_view(pool, views, LIMIT_SERVERS);
-
-	for (size_t i = 0; i < count && i < LIMIT_SERVERS; i++)
-		if (views[i].healthy)
-			return true;
-	return false;
-}
-
 static int need_pool(const struct desk *desk, struct err *err)
 {
-	struct deadline until = deadline_after_ms(READY_MS);
-
 	if (pool != NULL)
 		return 0;
 	if (desk->settings->scorer_count == 0)
@@ -54,8 +40,7 @@ static int need_pool(const struct desk *desk, struct err *err)
 	pool = pool_new(desk->settings, err);
 	if (pool == NULL)
 		return -1;
-	while (!any_healthy() && !deadline_passed(until))
-		usleep(READY_STEP_US);
+	pool_wait_ready(pool, deadline_after_ms(READY_MS));
 	return 0;
 }
 

@@ -16,8 +16,6 @@
 
 /* How long host names of servers may take to be looked up and probed before mail is scored. */
 #define READY_MS 3000
-/* Between two looks at that. */
-#define READY_STEP_US 10000
 
 #define HOST_NAME_SIZE 256
 
@@ -160,27 +158,6 @@ static int worse(int a, int b)
 	return a > b ? a : b;
 }
 
-static bool first_scorer_ready(struct pool *pool)
-{
-	const struct settings *settings = pool_settings(pool);
-	struct server_view views[LIMIT_SERVERS];
-	size_t count = pool_view(pool, views, LIMIT_SERVERS);
-
-	for (size_t i = 0; i < count && i < LIMIT_SERVERS; i++)
-		if (views[i].healthy && strcmp(views[i].scorer, settings->scorers[0].name) == 0)
-			return true;
-	return false;
-}
-
-/* A fresh pool does not use a server that is given by name before its name was looked up. */
-static void wait_until_ready(struct pool *pool)
-{
-	struct deadline until = deadline_after_ms(READY_MS);
-
-	while (!first_scorer_ready(pool) && !deadline_passed(until))
-		usleep(READY_STEP_US);
-}
-
 static int score_files(const struct tool *tool, const struct facts *facts, char **files)
 {
 	struct scoring scoring = { .tool = tool, .facts = facts };
@@ -194,7 +171,7 @@ static int score_files(const struct tool *tool, const struct facts *facts, char 
 	settings_free(&settings);
 	if (scoring.pool == NULL)
 		return tool_fail("%s", err.text);
-	wait_until_ready(scoring.pool);
+	pool_wait_ready(scoring.pool, deadline_after_ms(READY_MS));
 	if (tool->json)
 		scoring.reports = json_array();
 	for (char **file = files; *file != NULL; file++) {

@@ -23,7 +23,7 @@
 #include "daemon/socket.h"
 #include "protocol/control.h"
 
-/* One client is served at a time, and given this long for each line, milliseconds. */
+/* One client is served at a time, and for this long in all, milliseconds: others wait. */
 #define CLIENT_MS 5000
 
 /* Most bytes of an answer. */
@@ -68,11 +68,11 @@ static json_t *server_object(const struct server_view *view)
 
 static json_t *servers_array(struct pool *pool)
 {
-	struct server_view *views = calloc(LIMIT_SERVERS, sizeof(*views));
+	size_t count;
+	struct server_view *views = pool_view(pool, &count);
 	json_t *array = json_array();
-	size_t count = views == NULL ? 0 : pool_view(pool, views, LIMIT_SERVERS);
 
-	for (size_t i = 0; i < count && i < LIMIT_SERVERS; i++)
+	for (size_t i = 0; i < count; i++)
 		json_array_append_new(array, server_object(&views[i]));
 	free(views);
 	return array;
@@ -181,9 +181,8 @@ static bool ready(int fd, short events, struct deadline until)
 	return poll(&set, 1, deadline_ms_left(until)) > 0;
 }
 
-static bool send_all(int fd, const struct buf *text)
+static bool send_all(int fd, const struct buf *text, struct deadline until)
 {
-	struct deadline until = deadline_after_ms(CLIENT_MS);
 	size_t sent = 0;
 
 	while (sent < text->length && ready(fd, POLLOUT, until)) {
@@ -198,9 +197,8 @@ static bool send_all(int fd, const struct buf *text)
 }
 
 /* Read until `line` holds a whole one; its length, or 0 when none comes. */
-static size_t read_line(int fd, struct buf *line)
+static size_t read_line(int fd, struct buf *line, struct deadline until)
 {
-	struct deadline until = deadline_after_ms(CLIENT_MS);
 	char piece[1024];
 
 	for (;;) {
@@ -221,15 +219,16 @@ static size_t read_line(int fd, struct buf *line)
 
 static void serve(int fd)
 {
+	struct deadline until = deadline_after_ms(CLIENT_MS);
 	struct buf line, answer;
 	size_t length;
 	bool good = true;
 
 	buf_init(&line, LIMIT_CONTROL_REQUEST);
 	buf_init(&answer, ANSWER_BYTES);
-	while (good && (length = read_line(fd, &line)) > 0) {
+	while (good && (length = read_line(fd, &line, until)) > 0) {
 		good = control_answer_print(answer_request(line.data, length - 1), &answer) &&
-			send_all(fd, &answer);
+			send_all(fd, &answer, until);
 		buf_clear(&answer);
 		buf_consume(&line, length);
 	}

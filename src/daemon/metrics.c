@@ -3,6 +3,7 @@
 #include "daemon/metrics.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -146,12 +147,10 @@ static void server_sample(struct buf *out, const char *metric, const struct serv
 
 static void print_servers(struct buf *out)
 {
-	static struct server_view views[LIMIT_SERVERS]; /* only the control thread prints */
 	struct pool *pool = runtime_pool();
-	size_t count = pool_view(pool, views, LIMIT_SERVERS);
+	size_t count;
+	struct server_view *views = pool_view(pool, &count);
 
-	if (count > LIMIT_SERVERS)
-		count = LIMIT_SERVERS;
 	head(out, "scans_total", "counter", "Scans ended, by scorer, server and result.");
 	for (size_t i = 0; i < count; i++) {
 		server_sample(out, "scans_total", &views[i], "answered", views[i].answered);
@@ -171,6 +170,7 @@ static void print_servers(struct buf *out)
 	head(out, "scans_waiting", "gauge", "Scans that wait for a slot of the server's scorer.");
 	for (size_t i = 0; i < count; i++)
 		server_sample(out, "scans_waiting", &views[i], NULL, views[i].waiting);
+	free(views);
 	pool_free(&pool);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "daemon/process.h"
 
 static struct {
 	pthread_mutex_t lock;
@@ -122,7 +123,9 @@ int runtime_reload(struct strlist *errors)
 		return -1;
 	}
 	warn_fixed(pool_settings(before), settings);
-	after = open_store(settings, &err) == 0 ? pool_new(settings, &err) : NULL;
+	after = process_raise_descriptors(settings, &err) == 0 && open_store(settings, &err) == 0 ?
+		pool_new(settings, &err) :
+		NULL;
 	if (after == NULL) {
 		(void)strlist_add(errors, err.text);
 	} else {

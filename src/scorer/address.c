@@ -244,6 +244,14 @@ bool address_book_get(struct address_book *book, size_t index, unsigned attempt,
 	return known;
 }
 
+void address_book_quiet(struct address_book *book)
+{
+	pthread_mutex_lock(&book->lock);
+	book->stopping = true;
+	pthread_cond_broadcast(&book->changed);
+	pthread_mutex_unlock(&book->lock);
+}
+
 void address_book_free(struct address_book **book)
 {
 	struct address_book *gone = *book;
@@ -251,9 +259,6 @@ void address_book_free(struct address_book **book)
 	*book = NULL;
 	if (gone == NULL)
 		return;
-	pthread_mutex_lock(&gone->lock);
-	gone->stopping = true;
-	pthread_cond_broadcast(&gone->changed);
-	pthread_mutex_unlock(&gone->lock);
+	address_book_quiet(gone);
 	let_go(gone);
 }

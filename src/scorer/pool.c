@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "scorer/pool_private.h"
@@ -179,8 +180,11 @@ void pool_free(struct pool **pool)
 	*pool = NULL;
 	if (gone == NULL || atomic_fetch_sub(&gone->owners, 1) != 1)
 		return;
-	address_book_free(&gone->book);
+	/* The book wakes the keeper, and the keeper reads the book. */
+	if (gone->book != NULL)
+		address_book_quiet(gone->book);
 	keeper_stop(&gone->keeper);
+	address_book_free(&gone->book);
 	for (size_t i = 0; i < gone->server_count; i++)
 		idle_store_free(&gone->servers[i].idle);
 	settings_free(&gone->settings);
@@ -219,10 +223,13 @@ bool server_target(struct pool *pool, struct server *server, struct exchange_tar
 	return address_book_get(pool->book, server->index, attempt, &ret_target->address);
 }
 
-size_t pool_view(struct pool *pool, struct server_view *views, size_t room)
+struct server_view *pool_view(struct pool *pool, size_t *ret_count)
 {
+	struct server_view *views = calloc(pool->server_count + 1, sizeof(*views));
+
+	*ret_count = views == NULL ? 0 : pool->server_count;
 	pthread_mutex_lock(&pool->lock);
-	for (size_t i = 0; i < pool->server_count && i < room; i++) {
+	for (size_t i = 0; i < *ret_count; i++) {
 		const struct server *server = &pool->servers[i];
 		struct server_view *view = &views[i];
 
@@ -241,5 +248,25 @@ size_t pool_view(struct pool *pool, struct server_view *views, size_t room)
 		snprintf(view->last_error, sizeof(view->last_error), "%s", server->last_error);
 	}
 	pthread_mutex_unlock(&pool->lock);
-	return pool->server_count;
+	return views;
+}
+
+/* How often pool_wait_ready() looks, microseconds. */
+#define READY_STEP_US 10000
+
+static bool first_scorer_ready(struct pool *pool)
+{
+	bool ready = false;
+
+	pthread_mutex_lock(&pool->lock);
+	for (size_t i = 0; i < pool->server_count; i++)
+		ready = ready || (pool->servers[i].healthy && pool->servers[i].scorer_index == 0);
+	pthread_mutex_unlock(&pool->lock);
+	return ready;
+}
+
+void pool_wait_ready(struct pool *pool, struct deadline until)
+{
+	while (!first_scorer_ready(pool) && !deadline_passed(until))
+		usleep(READY_STEP_US);
 }
