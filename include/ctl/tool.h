@@ -93,6 +93,9 @@ void say_row(const char *label, const char *value);
 /* Print a JSON value (which is released) and a newline. Text is ASCII, all else is escaped. */
 void say_json(json_t *value);
 
+/* The same without newline and release, laid out by jansson's `flags`. */
+void print_json_value(const json_t *value, size_t flags);
+
 /* A JSON string of any bytes; null for NULL. */
 json_t *json_text(const char *text);
 

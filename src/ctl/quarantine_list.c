@@ -15,6 +15,8 @@
 
 /* Columns of what always has the same width, blanks between included: time, id, score, state. */
 #define FIXED_WIDTH (16 + 1 + SHORT_ID + 1 + 7 + 1 + 8 + 1)
+/* Columns left for the rest on the narrowest terminal. */
+#define LEAST_WIDTH 14
 /* One cell of a line before it is cut, bytes. */
 #define CELL_SIZE 4096
 
@@ -42,10 +44,11 @@ static size_t terminal_width(void)
 
 static void share_width(struct list_output *output)
 {
-	size_t width = terminal_width(), left = width < FIXED_WIDTH + 30 ? 30 : width - FIXED_WIDTH;
+	size_t width = terminal_width(), left;
 
 	if (width == 0)
 		return;
+	left = width < FIXED_WIDTH + LEAST_WIDTH ? LEAST_WIDTH : width - FIXED_WIDTH;
 	output->sender_width = (left - 2) * 3 / 10;
 	output->recipient_width = (left - 2) * 3 / 10;
 	output->subject_width = left - 2 - output->sender_width - output->recipient_width;
@@ -161,7 +164,7 @@ static void print_json(struct list_output *output, const struct list_line *line)
 
 	/* One at a time: a hundred thousand of them need no memory. */
 	fputs(output->shown == 1 ? "[\n" : ",\n", stdout);
-	json_dumpf(json, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
+	print_json_value(json, JSON_COMPACT);
 	json_decref(json);
 }
 

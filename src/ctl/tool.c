@@ -163,9 +163,27 @@ void say_row(const char *label, const char *value)
 	putchar('\n');
 }
 
+/* jansson escapes controls and what is not ASCII, but DEL is neither to it. */
+static int put_json(const char *bytes, size_t length, void *context)
+{
+	(void)context;
+	for (size_t i = 0; i < length; i++)
+		if (bytes[i] == 0x7f)
+			fputs("\\u007f", stdout);
+		else
+			putchar(bytes[i]);
+	return ferror(stdout) ? -1 : 0;
+}
+
+void print_json_value(const json_t *value, size_t flags)
+{
+	json_dump_callback(value, put_json, NULL,
+		flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
+}
+
 void say_json(json_t *value)
 {
-	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
+	print_json_value(value, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(value);
 }

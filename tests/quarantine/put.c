@@ -134,7 +134,7 @@ static bool take_options(struct put *put, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "d:b:i:f:n:t:s:k")) != -1) {
+	while ((option = getopt(argc, argv, "+d:b:i:f:n:t:s:k")) != -1) {
 		unsigned long number = strchr("sk?", option) != NULL ? 0 : strtoul(optarg, NULL, 10);
 
 		if (option == 'd')

@@ -117,7 +117,8 @@ def inject(call, when, what):
 class Tool:
     """spambridgectl quarantine with a configuration of its own."""
 
-    def __init__(self, quarantine, release="sendmail", extra="", scorer=""):
+    def __init__(self, quarantine, release="sendmail", extra="",
+                 scorer='scorer "x" { servers = { "tcp://127.0.0.1:9" } }'):
         self.quarantine = quarantine
         self.config = quarantine.write("spambridge.conf", (
             f'log = stderr\n{scorer}\n'

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""spambridgectl quarantine: finding, showing, counting, expiring, digests; nothing hostile gets out."""
+
+import email
+import email.policy
+import hashlib
+import os
+import pty
+import re
+import subprocess
+import time
+
+import pytest
+
+from quarantine import MESSAGE, Quarantine, Tool
+from support.smtp import Sink
+
+HOSTILE = (b"From: \x1b]0;owned\x07 \"x\xc2\x9b31m\" <a@example.net>\r\n"
+           b"Subject: =?utf-8?q?=1B[31mred=0Aline=E2=80=AE?= \x1b[2J\x08\x7f\r\n"
+           b"X-Evil: \x9b0m\xff\xfe\r\n\t\x1b[H\r\n\r\n"
+           b"body \x1b]8;;http://evil\x07link\rover\x00\xe2\x80\x8f\r\n")
+# printable ASCII, line ends, and well-formed UTF-8 that shows
+CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
+
+
+def hostile(quarantine):
+    return quarantine.put(message=quarantine.write("hostile.eml", HOSTILE),
+                          sender="\x1b[31m@example.net", recipients=("r\x07\n\x1b[1m@example.com",))
+
+
+def is_safe(output):
+    output.decode("utf-8")      # raises when it is no UTF-8
+    assert not CONTROL.search(output), output
+    for hidden in ("\u202e", "\u200f", "\u200b", "\u2028", "\ufeff"):
+        assert hidden not in output.decode()
+
+
+@pytest.mark.parametrize("arguments", [
+    ("list",), ("search", "e"), ("show",), ("verify",), ("stats",), ("digest",),
+    ("digest", "--to", "r\x07\n\x1b[1m@example.com"), ("expire", "--dry-run")])
+@pytest.mark.parametrize("json", [False, True])
+def test_nothing_reaches_the_terminal(quarantine, arguments, json):
+    """A19, A20, A21, trap 84."""
+    item = hostile(quarantine).stored[0]
+    tool = Tool(quarantine)
+    if arguments == ("show",):
+        arguments = ("show", item)
+    done = tool.run(*arguments, *(["--json"] if json else []), text=False)
+    is_safe(done.stdout)
+    is_safe(done.stderr)
+
+
+def test_errors_are_safe_too(quarantine):
+    quarantine.put()
+    for argument in ("\x1b[31m", "../../etc/passwd", "a\nb", "A", "", "é"):
+        done = Tool(quarantine).run("show", argument, code=1, text=False)
+        is_safe(done.stderr)
+        assert done.stdout == b"" and done.stderr.count(b"\n") == 1
+    # like an option: a usage error, and nothing else happens
+    Tool(quarantine).run("show", "-rf", code=2)
+
+
+def test_damaged_and_strange_files_are_named(quarantine):
+    """A17, F41."""
+    item, other = quarantine.put("-n", "2").stored
+    with open(quarantine.item_path(item), "r+b") as file:
+        file.seek(150)
+        file.write(b"\x1b[31m\x00\xff")
+    os.mkfifo(os.path.join(quarantine.path, "new",
+                           "1700000000.M000000Q" + "a" * 26 + ".spambridge"))
+    open(os.path.join(quarantine.path, "new", "\x1b[31m"), "w").close()
+    tool = Tool(quarantine)
+    done = tool.run("list", text=False)
+    is_safe(done.stdout)
+    is_safe(done.stderr)
+    assert done.stdout.count(b"DAMAGED") == 2 and other[:10].encode() in done.stdout
+    done = tool.run("verify", code=1)
+    assert "1 good, 2 damaged" in done.stdout and "1 other file" in done.stderr
+    report = tool.json("verify", code=1)
+    assert {entry["id"] for entry in report["damaged"]} == {item, "a" * 26}
+
+
+def test_list_shows_how_many_recipients(quarantine):
+    """Trap 79."""
+    recipients = tuple(f"r{i}@example.com" for i in range(5))
+    item = quarantine.put(recipients=recipients).stored[0]
+    tool = Tool(quarantine)
+    assert "r0@example.com +4" in tool.run("list").stdout
+    narrow = tool.run("list", environment={"COLUMNS": "80"}).stdout
+    assert "+4" in narrow and len(narrow.rstrip("\n")) <= 80
+    shown = tool.run("show", item).stdout
+    assert all(recipient in shown for recipient in recipients)
+    assert tool.json("list")[0]["recipients"] == list(recipients)
+
+
+def test_columns_fit(quarantine):
+    subject = " ".join(["=?utf-8?q?" + "=E6=97=A5" * 6 + "?="] * 7)
+    quarantine.put(message=quarantine.write("wide.eml", b"Subject: " + subject.encode() +
+                                            b"\r\n\r\nx\r\n"),
+                   sender="a" * 60 + "@example.net", recipients=("b" * 60 + "@example.com",))
+    for width in (72, 80, 120, 200):
+        line = Tool(quarantine).run("list", environment={"COLUMNS": str(width)}).stdout.rstrip("\n")
+        columns = sum(2 if ord(c) > 0x2e80 else 1 for c in line)
+        assert width - 3 <= columns <= width, (width, columns, line)
+
+
+def test_filters(quarantine):
+    first = quarantine.put("-s", "4.9", recipients=("a@one.example",), sender="x@y.example")
+    second = quarantine.put("-s", "20", recipients=("b@two.example", "c@mail.one.example"))
+    first, second = first.stored[0], second.stored[0]
+    tool = Tool(quarantine)
+
+    def found(*arguments):
+        return [item["id"] for item in tool.json(*arguments)]
+
+    assert found("list") == [second, first]
+    assert found("list", "--limit", "1") == [second]
+    assert found("list", "--domain", "one.example") == [first]
+    assert found("list", "--domain", ".one.example") == [second]
+    assert found("list", "--to", "B@TWO") == [second]
+    assert found("list", "--from", "x@y") == [first]
+    assert found("list", "--score", "5") == [second]
+    assert found("list", "--score", "4.9..5") == [first]
+    assert found("list", "--score", "..4.8") == []
+    assert found("list", "--since", "1h") == [second, first]
+    assert found("list", "--before", "1h") == []
+    assert found("list", "--state", "released") == []
+    assert found("list", "--state", "held", "--subject", "TEST") == [second, first]
+    assert found("search", "two.example") == [second]
+    assert found("search", "line") == [] and len(found("search", "--body", "line")) == 2
+    for wrong in (("--score", "x"), ("--since", "yesterday"), ("--state", "x"), ("--limit", "x")):
+        tool.run("list", *wrong, code=2)
+
+
+def test_prefixes(quarantine):
+    """A18: any unique beginning, and only that."""
+    items = quarantine.put("-n", "60").stored
+    tool = Tool(quarantine)
+    letter = next(i[0] for i in items if sum(j[0] == i[0] for j in items) > 1)
+    assert "several items" in tool.run("show", letter, code=1).stderr
+    assert items[7] in tool.run("show", items[7][:12]).stdout
+    assert "no item" in tool.run("show", "a" * 26, code=1).stderr
+
+
+def test_show_raw(quarantine):
+    item = quarantine.put().stored[0]
+    tool = Tool(quarantine)
+    assert tool.run("show", "--raw", item, text=False).stdout == MESSAGE
+    path = os.path.join(quarantine.top, "raw.eml")
+    tool.run("show", "--raw", "--output", path, item)
+    with open(path, "rb") as file:
+        assert file.read() == MESSAGE
+    tool.run("show", "--raw", "--output", path, item, code=1)      # never overwritten
+    primary, secondary = pty.openpty()
+    done = subprocess.run([os.path.join(os.environ["SPAMBRIDGE_BUILD"], "spambridgectl"), "-c",
+                           tool.config, "quarantine", "show", "--raw", item], stdout=secondary,
+                          stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(secondary)
+    assert done.returncode == 1 and b"file or a pipe" in done.stderr
+    os.close(primary)
+
+
+def test_mass_actions_are_asked_about(quarantine):
+    items = quarantine.put("-n", "12").stored
+    tool = Tool(quarantine)
+    assert "--yes" in tool.run("delete", *items, code=1).stderr
+    assert len(quarantine.look()) == 12
+    done = tool.run("delete", "--yes", *items)
+    assert done.stdout.count("deleted") == 12 and quarantine.look() == {}
+    assert done.stderr.count("action=delete") == 12
+
+
+def age(quarantine, item, seconds):
+    """Make an item older: by its name, and by the time in its metadata."""
+    path = quarantine.item_path(item)
+    name = os.path.basename(path)
+    then = int(name[:10]) - seconds
+    with open(path, "rb") as file:
+        content = file.read()
+    changed = content.replace(f'"time":{name[:10]}'.encode(), f'"time":{then}'.encode())
+    assert changed != content
+    plain = changed[:126] + changed[190:]
+    changed = changed[:126] + hashlib.sha256(plain).hexdigest().encode() + changed[190:]
+    os.unlink(path)
+    path = os.path.join(os.path.dirname(path), str(then) + name[10:])
+    with open(path, "wb") as file:
+        file.write(changed)
+    os.chmod(path, 0o640)
+
+
+def test_expire(quarantine):
+    old, new = quarantine.put("-n", "2").stored
+    age(quarantine, old, 40 * 86400)
+    assert set(quarantine.look().values()) == {"good"}
+    tool = Tool(quarantine)
+    assert old in tool.run("expire", "--dry-run").stdout and len(quarantine.look()) == 2
+    assert "--yes" in tool.run("expire", code=1).stderr
+    done = tool.run("expire", "--yes")
+    assert "1 item removed" in done.stdout and f"quarantine={old} action=expire" in done.stderr
+    assert set(quarantine.look()) == {new}
+    assert tool.json("expire", "--older-than", "1d", "--yes")["removed"] == 0
+
+
+def test_stats(quarantine):
+    quarantine.put("-n", "3", "-s", "12.5", recipients=("a@one.example", "b@one.example"))
+    quarantine.put("-s", "-2", recipients=("a@two.example",))
+    tool = Tool(quarantine)
+    text = tool.run("stats").stdout
+    assert "4 items" in text and "one.example" in text
+    assert re.search(r"12 -  14 +3 #{50}", text) and re.search(r"below 0 +1 #{17}\n", text)
+    report = tool.json("stats")
+    assert report["domains"] == {"one.example": 3, "two.example": 1} and report["items"] == 4
+
+
+def part_of(message, kind):
+    return message.get_body((kind,)).get_content()
+
+
+def test_digest(quarantine):
+    """Once in a period, each his own, text and HTML, nothing active, nothing forged."""
+    message = quarantine.write("s.eml", b"From: <b>x</b> <a@example.net>\r\nSubject: =?utf-8?q?"
+                               b"<script>alert(1)</script>=0A=1B[31m_caf=C3=A9?=\r\n\r\nx\r\n")
+    item = quarantine.put(message=message, recipients=("one@example.com", "two@example.org"))
+    item = item.stored[0]
+    quarantine.put(recipients=("one@example.com",))
+    with Sink() as sink:
+        tool = Tool(quarantine, release=f"smtp://127.0.0.1:{sink.port}",
+                    extra='digest_from = "postmaster@example.com"')
+        assert "1  two@example.org" in tool.run("digest").stdout
+        assert item[:10] in tool.run("digest", "--to", "two@example.org").stdout
+        assert "2 sent" in tool.run("digest", "--send").stdout
+        assert "0 sent" in tool.run("digest", "--send").stdout     # a new process: once a day
+        mails = {d.recipients[0]: d for d in sink.deliveries}
+        assert set(mails) == {"one@example.com", "two@example.org"} and len(sink.deliveries) == 2
+        assert mails["two@example.org"].sender == ""
+        parsed = email.message_from_bytes(mails["two@example.org"].data,
+                                          policy=email.policy.default)
+        assert parsed["To"] == "two@example.org" and parsed["Auto-Submitted"] == "auto-generated"
+        text, html = part_of(parsed, "plain"), part_of(parsed, "html")
+        assert item[:10] in text and item[:10] in html and "postmaster@example.com" in text
+        assert "café" in text and "\x1b" not in text + html
+        assert "<script>" not in html and "<b>" not in html and "href" not in html
+        assert "http" not in text
+        tool.run("release", "--to", "one@example.com", item, "--no-mark")
+        sink.clear()
+        assert "0 sent" in tool.run("digest", "--send", "--again").stdout      # nothing is new
+
+
+def test_digest_goes_on_after_a_failure(quarantine):
+    quarantine.put(recipients=("one@example.com", "two@example.org"))
+    down = [True]
+
+    def script(step, path):
+        return "450 later" if step == "rcpt" and path.startswith("two") and down[0] else None
+
+    with Sink(script) as sink:
+        tool = Tool(quarantine, release=f"smtp://127.0.0.1:{sink.port}",
+                    extra='digest_from = "postmaster@example.com"')
+        assert "1 deferred" in tool.run("digest", "--send", code=75).stdout
+        down[0] = False
+        assert "1 sent, 0 refused, 0 deferred, 1 had" in tool.run("digest", "--send").stdout
+        assert len(sink.deliveries) == 2
+
+
+def test_reader_moved_it(quarantine):
+    """A mail reader takes items from new to cur and adds flags: they stay items."""
+    item = quarantine.put().stored[0]
+    path = quarantine.item_path(item)
+    os.rename(path, path.replace("/new/", "/cur/") + ":2,RS")
+    tool = Tool(quarantine)
+    assert item in tool.run("show", item).stdout
+    tool.run("delete", item)
+    assert quarantine.look() == {}
+
+
+def test_hundred_thousand_items():
+    """Listed in under two seconds."""
+    count = int(os.environ.get("SPAMBRIDGE_MANY", "100000"))
+    with Quarantine() as quarantine:
+        item = quarantine.put().stored[0]
+        with open(quarantine.item_path(item), "rb") as file:
+            content = file.read()
+        letters = "abcdefghijklmnopqrstuvwxyz234567"
+        for number in range(count - 1):
+            name = "".join(letters[number >> shift & 31] for shift in range(0, 25, 5))
+            name = (name * 6)[:26]
+            then = 1700000000 + number
+            with open(f"{quarantine.path}/new/{then}.M000000Q{name}.spambridge", "wb") as file:
+                file.write(content.replace(item.encode(), name.encode()))
+        tool = Tool(quarantine)
+        tool.run("list")
+        began = time.monotonic()
+        lines = tool.run("list").stdout.count("\n")
+        took = time.monotonic() - began
+        began = time.monotonic()
+        tool.run("list", "--limit", "50")
+        first = time.monotonic() - began
+        print(f"{lines} items in {took:.2f} s, the first 50 in {first:.2f} s")
+        assert lines == count and took < 2 and first < 1
