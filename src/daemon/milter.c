@@ -23,8 +23,9 @@
  */
 #define IDLE_SECONDS 7210
 
-/* What we may want to do to a message. */
-#define ABILITIES (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGFROM | SMFIF_ADDRCPT | SMFIF_DELRCPT)
+/* What we want to do to messages, and what a scorer may want that is trusted to decide. */
+#define ABILITIES         (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT)
+#define TRUSTED_ABILITIES (SMFIF_CHGFROM | SMFIF_ADDRCPT)
 
 static struct {
 	pthread_t thread;
@@ -132,6 +133,8 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	*ret_actions = actions & ABILITIES;
 	if (session == NULL)
 		session = begin_session(context);
+	if (session != NULL && settings_trust_a_scorer(session->mail.settings))
+		*ret_actions |= actions & TRUSTED_ABILITIES;
 	if (session == NULL) {
 		/* No room: every step is answered, and the first one puts the client off. */
 		*ret_steps = steps & SMFIP_NOUNKNOWN;
@@ -295,7 +298,7 @@ int milter_open(const struct settings *settings, struct err *err)
 	struct smfiDesc description = {
 		.xxfi_name = (char *)"spambridge",
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = ABILITIES | SMFIF_SETSYMLIST,
+		.xxfi_flags = ABILITIES | TRUSTED_ABILITIES | SMFIF_SETSYMLIST,
 		.xxfi_connect = on_connect,
 		.xxfi_helo = on_helo,
 		.xxfi_envfrom = on_mail,
