@@ -188,6 +188,9 @@ unsigned long long settings_descriptors_needed(const struct settings *settings);
  */
 bool settings_need_whole_message(const struct settings *settings);
 
+/* Does any scorer decide by itself (trust_action)? It may then want to change the envelope. */
+bool settings_trust_a_scorer(const struct settings *settings);
+
 /*
  * The effective configuration as text that settings_load() takes again: every supported option in
  * table order, then the domain {} and address {} sections. The entries of a domain table are not

@@ -17,6 +17,7 @@
 /* What the mail server granted when the session was negotiated. */
 struct session_abilities {
 	bool change_headers;
+	bool change_sender, add_recipients;
 	bool leading_space;   /* header values come, and go, with their white space */
 	bool skip;            /* SMFIS_SKIP may be answered to a body chunk */
 	bool silent_connect;  /* no reply to ... */

@@ -40,6 +40,9 @@ struct message_edits {
 /* Is there nothing to do? */
 bool edits_are_empty(const struct message_edits *edits);
 
+/* Forget what is to be added under this name, in any case. */
+void edits_drop(struct message_edits *edits, const char *name);
+
 /* Deep copy into memory of its own. NULL when out of memory. */
 struct message_edits *edits_copy(const struct message_edits *edits);
 

@@ -68,6 +68,10 @@ bool outcome_withholds(enum outcome outcome);
  *	some quarantine or reject, others do not -> delivered to the others, the rest held
  *	all quarantine, or mixed with reject     -> held for all, accepted and discarded
  *
+ * A scorer that is trusted to decide (verdict->wish) takes the place of the thresholds, but what is
+ * off for a recipient never happens to it: then the next lower one that is not, does. Discarding is
+ * holding, or refusing where nothing can be held.
+ *
  * Headers are common to those who get the message: the strictest tag threshold among them counts.
  * A message without recipients is delivered as its verdict says by nobody's threshold.
  */

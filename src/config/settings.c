@@ -94,6 +94,14 @@ int settings_default(const struct option *option, void *base, struct strlist *po
 	return value_parse(option, option->fallback, base, pool, err);
 }
 
+bool settings_trust_a_scorer(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		if (settings->scorers[i].trust_action)
+			return true;
+	return false;
+}
+
 bool settings_need_whole_message(const struct settings *settings)
 {
 	return settings->oversize == OVERSIZE_QUARANTINE ||

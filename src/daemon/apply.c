@@ -3,6 +3,7 @@
 #include "daemon/apply.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "protocol/subject.h"
@@ -50,6 +51,23 @@ static bool add_headers(SMFICTX *context, const struct session *session,
 
 		if (smfi_insheader(context, BELOW_OWN_RECEIVED, (char *)headers_name(list, i - 1),
 			    (char *)value) != MI_SUCCESS)
+			return false;
+	}
+	return true;
+}
+
+/* Fields that the scorer wants (signatures above all) go where it wants them. */
+static bool add_wanted(SMFICTX *context, const struct session *session,
+	const struct message_edits *edits)
+{
+	for (size_t i = 0; edits != NULL && i < edits->addition_count; i++) {
+		const struct edit_addition *addition = &edits->additions[i];
+		char *value = (char *)outgoing_value(session, addition->value);
+		int result = addition->position == EDIT_APPEND ?
+			smfi_addheader(context, addition->name, value) :
+			smfi_insheader(context, addition->position, addition->name, value);
+
+		if (result != MI_SUCCESS)
 			return false;
 	}
 	return true;
@@ -104,6 +122,19 @@ static bool tag_subject(SMFICTX *context, const struct session *session, const c
 	return good;
 }
 
+/* A trusted scorer has words of its own for the first Subject. */
+static bool replace_subject(SMFICTX *context, const struct session *session, const char *value)
+{
+	const struct header_list *list = message_headers(session->mail.message);
+	bool found = headers_find(list, "Subject", 0) < list->count;
+
+	value = outgoing_value(session, value);
+	if (!session->can.change_headers)
+		return true;
+	return (found ? smfi_chgheader(context, (char *)"Subject", 1, (char *)value) :
+			smfi_addheader(context, (char *)"Subject", (char *)value)) == MI_SUCCESS;
+}
+
 /* Put the tag before every Subject: a mail reader may show any of them. */
 static bool tag_subjects(SMFICTX *context, const struct session *session,
 	const struct judgement *judgement)
@@ -112,6 +143,9 @@ static bool tag_subjects(SMFICTX *context, const struct session *session,
 	const char *tag = judgement->subject_tag;
 	int instance = 0;
 
+	if (judgement->edits != NULL && judgement->edits->subject != NULL &&
+		judgement->action.spam)
+		return replace_subject(context, session, judgement->edits->subject);
 	if (tag == NULL || tag[0] == '\0' || !session->can.change_headers)
 		return true;
 	for (size_t i = headers_find(list, "Subject", 0); i < list->count;
@@ -134,13 +168,87 @@ static bool remove_recipients(SMFICTX *context, const struct session *session,
 	return true;
 }
 
+/* Does the scorer want this recipient gone? */
+static bool is_unwanted(const struct message_edits *edits, const char *recipient)
+{
+	for (size_t i = 0; i < edits->del_rcpt.count; i++)
+		if (strcasecmp(edits->del_rcpt.items[i], recipient) == 0)
+			return true;
+	return false;
+}
+
+/* Recipients that stay and that the scorer does not want gone. */
+static size_t count_wanted(const struct session *session, const struct judgement *judgement)
+{
+	const struct strlist *recipients = &session->mail.envelope.recipients;
+	size_t count = 0;
+
+	for (size_t i = 0; i < recipients->count; i++)
+		count += !(judgement->action.hold && outcome_withholds(judgement->outcomes[i])) &&
+			!is_unwanted(judgement->edits, recipients->items[i]);
+	return count;
+}
+
+/* Without a recipient, the mail server would drop the message. */
+static bool remove_unwanted(SMFICTX *context, const struct session *session,
+	const struct judgement *judgement)
+{
+	const struct envelope *envelope = &session->mail.envelope;
+
+	if (judgement->edits->del_rcpt.count == 0)
+		return true;
+	if (count_wanted(session, judgement) + judgement->edits->add_rcpt.count == 0) {
+		log_warn(envelope->queue_id, "the scorer wants no recipient to be left: they stay");
+		return true;
+	}
+	for (size_t i = 0; i < envelope->recipients.count; i++)
+		if (is_unwanted(judgement->edits, envelope->recipients.items[i]) &&
+			!(judgement->action.hold && outcome_withholds(judgement->outcomes[i])) &&
+			smfi_delrcpt(context, envelope->recipients_raw.items[i]) != MI_SUCCESS)
+			return false;
+	return true;
+}
+
+/* "<address>", as libmilter's envelope calls take it. */
+static bool with_address(SMFICTX *context, const char *address, int (*call)(SMFICTX *, char *))
+{
+	char text[LIMIT_ADDRESS + 3];
+
+	snprintf(text, sizeof(text), "<%s>", address);
+	return call(context, text) == MI_SUCCESS;
+}
+
+static int change_sender(SMFICTX *context, char *address)
+{
+	return smfi_chgfrom(context, address, NULL);
+}
+
+/* Sender and recipients as a trusted scorer wants them, as far as the mail server allows it. */
+static bool change_envelope(SMFICTX *context, const struct session *session,
+	const struct judgement *judgement)
+{
+	const struct message_edits *edits = judgement->edits;
+
+	if (edits == NULL)
+		return true;
+	if (edits->change_from != NULL && session->can.change_sender &&
+		!with_address(context, edits->change_from, change_sender))
+		return false;
+	for (size_t i = 0; session->can.add_recipients && i < edits->add_rcpt.count; i++)
+		if (!with_address(context, edits->add_rcpt.items[i], smfi_addrcpt))
+			return false;
+	return remove_unwanted(context, session, judgement);
+}
+
 static sfsistat deliver(SMFICTX *context, const struct session *session,
 	struct judgement *judgement)
 {
 	if (remove_headers(context, session, judgement) &&
 		tag_subjects(context, session, judgement) &&
+		add_wanted(context, session, judgement->edits) &&
 		add_headers(context, session, &judgement->additions) &&
-		remove_recipients(context, session, judgement))
+		remove_recipients(context, session, judgement) &&
+		change_envelope(context, session, judgement))
 		return SMFIS_CONTINUE;
 	log_err(session->mail.envelope.queue_id,
 		"the mail server refuses to edit header or recipients");

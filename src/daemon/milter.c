@@ -23,6 +23,10 @@
  */
 #define IDLE_SECONDS 7210
 
+/* What we want to do to messages, and what a scorer may want that is trusted to decide. */
+#define ABILITIES         (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT)
+#define TRUSTED_ABILITIES (SMFIF_CHGFROM | SMFIF_ADDRCPT)
+
 static struct {
 	pthread_t thread;
 	atomic_bool ended;
@@ -77,6 +81,8 @@ static void note_abilities(struct session *session, unsigned long actions, unsig
 {
 	session->can = (struct session_abilities){
 		.change_headers = (actions & SMFIF_CHGHDRS) != 0,
+		.change_sender = (actions & SMFIF_CHGFROM) != 0,
+		.add_recipients = (actions & SMFIF_ADDRCPT) != 0,
 		.leading_space = (steps & SMFIP_HDR_LEADSPC) != 0,
 		.skip = (steps & SMFIP_SKIP) != 0,
 		.silent_connect = (steps & SMFIP_NR_CONN) != 0,
@@ -124,9 +130,11 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		log_err(NULL, "the mail server lets no filter add headers: cannot serve it");
 		return SMFIS_REJECT;
 	}
-	*ret_actions = actions & (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT);
+	*ret_actions = actions & ABILITIES;
 	if (session == NULL)
 		session = begin_session(context);
+	if (session != NULL && settings_trust_a_scorer(session->mail.settings))
+		*ret_actions |= actions & TRUSTED_ABILITIES;
 	if (session == NULL) {
 		/* No room: every step is answered, and the first one puts the client off. */
 		*ret_steps = steps & SMFIP_NOUNKNOWN;
@@ -290,7 +298,7 @@ int milter_open(const struct settings *settings, struct err *err)
 	struct smfiDesc description = {
 		.xxfi_name = (char *)"spambridge",
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT | SMFIF_SETSYMLIST,
+		.xxfi_flags = ABILITIES | TRUSTED_ABILITIES | SMFIF_SETSYMLIST,
 		.xxfi_connect = on_connect,
 		.xxfi_helo = on_helo,
 		.xxfi_envfrom = on_mail,

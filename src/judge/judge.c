@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From a collected message to one value that says what is to be done with it. */
 #include "judge/judge.h"
+#include "judge/removals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 
 /* How our tool and version are named where the scorer does not say what it is. */
 #define FALLBACK_ENGINE "spambridge"
+
+/* The log's word where a scorer is trusted to decide. */
+static const char reason_action[] = "action";
 
 static void defer(struct judgement *judgement, const char *why)
 {
@@ -185,9 +189,9 @@ static bool build_headers(const struct transaction *mail, struct judgement *judg
 		return true;
 	if (action->spam && action->decisive != NULL)
 		judgement->subject_tag = action->decisive->subject_tag;
-	if (!transaction_keeps_spam_headers(mail) &&
-		!headers_reserved(message_headers(mail->message), &judgement->removals,
-			&judgement->removal_count))
+	judgement->edits = judgement->verdict.edits;
+	if (!removals_build(message_headers(mail->message), transaction_keeps_spam_headers(mail),
+		    judgement->edits, &judgement->removals, &judgement->removal_count))
 		return false;
 	return action->marking == MARK_NOTHING ||
 		xspam_build(&judgement->additions, &judgement->verdict, &facts);
@@ -227,6 +231,15 @@ static bool expand_reject_text(const struct transaction *mail, const struct judg
 	return good;
 }
 
+/* What a trusted scorer says to the sender, with the reference of a copy that is kept. */
+static bool put_scorers_words(const struct judgement *judgement, struct buf *text)
+{
+	if (judgement->item_id[0] == '\0')
+		return buf_puts(text, judgement->verdict.reply);
+	return buf_printf(text, "%.800s, reference %s", judgement->verdict.reply,
+		judgement->item_id);
+}
+
 /* Empty when it cannot be built: apply() then has words of its own. */
 static void build_reply(const struct transaction *mail, struct judgement *judgement)
 {
@@ -235,8 +248,12 @@ static void build_reply(const struct transaction *mail, struct judgement *judgem
 
 	/* The expansion is cut at its limit once the field that passes it is complete. */
 	buf_init(&text, LIMIT_REPLY_TEXT + LIMIT_ADDRESS);
-	if (judgement->action.kind == ACTION_REJECT)
+	if (judgement->verdict.reply != NULL && judgement->reason == reason_action)
+		good = put_scorers_words(judgement, &text);
+	else if (judgement->action.kind == ACTION_REJECT)
 		good = expand_reject_text(mail, judgement, &text);
+	else if (judgement->verdict.wish == WISH_DEFER)
+		good = buf_puts(&text, "Try again later");
 	else if (judgement->action.kind == ACTION_TEMPFAIL)
 		good = buf_printf(&text, "Cannot be checked for spam now (%s), try again later",
 			judgement->reason);
@@ -246,6 +263,8 @@ static void build_reply(const struct transaction *mail, struct judgement *judgem
 
 static const char *reason_of(const struct verdict *verdict)
 {
+	if (verdict->status == VERDICT_SCORED && verdict->wish != WISH_NONE)
+		return reason_action;
 	if (verdict->status == VERDICT_SCORED)
 		return verdict->late ? "late" : "score";
 	return verdict_status_name(verdict->status);

@@ -4,12 +4,30 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 bool edits_are_empty(const struct message_edits *edits)
 {
 	return edits->addition_count == 0 && edits->removal_count == 0 && edits->subject == NULL &&
 		edits->change_from == NULL && edits->add_rcpt.count == 0 &&
 		edits->del_rcpt.count == 0;
+}
+
+void edits_drop(struct message_edits *edits, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < edits->addition_count; i++) {
+		struct edit_addition *addition = &edits->additions[i];
+
+		if (strcasecmp(addition->name, name) != 0) {
+			edits->additions[kept++] = *addition;
+			continue;
+		}
+		free(addition->name);
+		free(addition->value);
+	}
+	edits->addition_count = kept;
 }
 
 static bool copy_text(char **ret, const char *text)

@@ -31,6 +31,45 @@ static enum outcome outcome_of_score(const struct policy_fields *fields, int32_t
 	return reached(fields->tag, score) ? OUTCOME_TAG : OUTCOME_PASS;
 }
 
+/* What is off for a recipient never happens to it: the next lower one that is not, does. */
+static enum outcome tagged(const struct policy_fields *fields)
+{
+	return fields->tag != THRESHOLD_OFF ? OUTCOME_TAG : OUTCOME_PASS;
+}
+
+static enum outcome held(const struct policy_fields *fields)
+{
+	return fields->quarantine != THRESHOLD_OFF ? OUTCOME_QUARANTINE : tagged(fields);
+}
+
+static enum outcome refused(const struct policy_fields *fields)
+{
+	return fields->reject != THRESHOLD_OFF ? OUTCOME_REJECT : held(fields);
+}
+
+/* A scorer that is trusted to decide; nothing is thrown away, whatever it wants. */
+static enum outcome outcome_of_wish(const struct policy_fields *fields,
+	const struct verdict *verdict)
+{
+	switch (verdict->wish) {
+	case WISH_PASS:
+		return OUTCOME_PASS;
+	case WISH_TAG:
+		return tagged(fields);
+	case WISH_QUARANTINE:
+		return held(fields);
+	case WISH_DISCARD:
+		return fields->quarantine != THRESHOLD_OFF ? OUTCOME_QUARANTINE : refused(fields);
+	case WISH_REJECT:
+		return refused(fields);
+	case WISH_DEFER:
+		return OUTCOME_TEMPFAIL;
+	case WISH_NONE:
+		break;
+	}
+	return outcome_of_score(fields, verdict->score);
+}
+
 static enum outcome outcome_of_failure(const struct policy_fields *fields)
 {
 	switch (fields->on_failure) {
@@ -50,7 +89,7 @@ enum outcome policy_outcome(const struct policy_fields *fields, const struct ver
 	case VERDICT_NONE:
 		return OUTCOME_PASS;
 	case VERDICT_SCORED:
-		return outcome_of_score(fields, verdict->score);
+		return outcome_of_wish(fields, verdict);
 	case VERDICT_REFUSED:
 	case VERDICT_TIMEOUT:
 	case VERDICT_MALFORMED:
@@ -76,6 +115,15 @@ bool outcome_withholds(enum outcome outcome)
 	return outcome == OUTCOME_QUARANTINE || outcome == OUTCOME_REJECT;
 }
 
+static size_t count_outcome(const enum outcome *outcomes, size_t count, enum outcome wanted)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++)
+		found += outcomes[i] == wanted;
+	return found;
+}
+
 /* Headers are common to all who get the message: the strictest tag threshold among them counts. */
 static void mark(struct action *action, const struct policy_fields *policies, size_t count,
 	const struct verdict *verdict, const enum outcome *outcomes)
@@ -86,16 +134,9 @@ static void mark(struct action *action, const struct policy_fields *policies, si
 			action->required = policies[i].tag;
 			action->decisive = &policies[i];
 		}
-	action->spam = verdict->status == VERDICT_SCORED && reached(action->required, verdict->score);
-}
-
-static size_t count_outcome(const enum outcome *outcomes, size_t count, enum outcome wanted)
-{
-	size_t found = 0;
-
-	for (size_t i = 0; i < count; i++)
-		found += outcomes[i] == wanted;
-	return found;
+	action->spam = verdict->wish == WISH_NONE ?
+		verdict->status == VERDICT_SCORED && reached(action->required, verdict->score) :
+		count_outcome(outcomes, count, OUTCOME_TAG) > 0;
 }
 
 static void defer(struct action *action, const struct policy_fields *policies, size_t count,
@@ -138,21 +179,21 @@ struct action policy_decide(const struct policy_fields *policies, size_t count,
 	const struct verdict *verdict, enum outcome *ret_outcomes)
 {
 	struct action action = { .kind = ACTION_DELIVER, .required = THRESHOLD_OFF };
-	size_t rejected, held;
+	size_t rejected, kept;
 
 	for (size_t i = 0; i < count; i++)
 		ret_outcomes[i] = policy_outcome(&policies[i], verdict);
 	rejected = count_outcome(ret_outcomes, count, OUTCOME_REJECT);
-	held = count_outcome(ret_outcomes, count, OUTCOME_QUARANTINE);
+	kept = count_outcome(ret_outcomes, count, OUTCOME_QUARANTINE);
 	if (count_outcome(ret_outcomes, count, OUTCOME_TEMPFAIL) > 0) {
 		defer(&action, policies, count, ret_outcomes);
 	} else if (count > 0 && rejected == count) {
 		refuse(&action, policies, count);
-	} else if (count > 0 && rejected + held == count) {
+	} else if (count > 0 && rejected + kept == count) {
 		discard(&action, policies, count, ret_outcomes);
 	} else {
 		mark(&action, policies, count, verdict, ret_outcomes);
-		action.hold = rejected + held > 0;
+		action.hold = rejected + kept > 0;
 	}
 	return action;
 }

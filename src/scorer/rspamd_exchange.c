@@ -117,6 +117,16 @@ static void take_back(struct message_edits *edits)
 	strlist_free(&edits->del_rcpt);
 }
 
+/* These are written the same way whichever engine scored. */
+static void drop_own_fields(struct message_edits *edits)
+{
+	static const char *const names[] = { "X-Spam-Checker-Version", "X-Spam-Flag",
+		"X-Spam-Level", "X-Spam-Status" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		edits_drop(edits, names[i]);
+}
+
 /* Hand over what it asks for besides the verdict. False when out of memory. */
 static bool take_wishes(const struct http_exchange *http, struct rspamd_answer *answer,
 	struct verdict *ret)
@@ -128,6 +138,7 @@ static bool take_wishes(const struct http_exchange *http, struct rspamd_answer *
 	} else {
 		take_back(&answer->edits);
 	}
+	drop_own_fields(&answer->edits);
 	ret->version = http_engine(http, "rspamd");
 	if (!edits_are_empty(&answer->edits))
 		ret->edits = edits_copy(&answer->edits);

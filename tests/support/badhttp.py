@@ -192,11 +192,14 @@ def flood(exchange, request, opinion):
     exchange.flood(b'{"score": ' + b" " * 16000)
 
 
+def _in_chunks(body):
+    head = http(b"", extra=["Transfer-Encoding: chunked"], length=False)
+    return head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
 @behaviour
 def chunked(exchange, request, opinion):
-    body = good(exchange, opinion)
-    head = http(b"", extra=["Transfer-Encoding: chunked"], length=False)
-    exchange.send(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    exchange.send(_in_chunks(good(exchange, opinion)))
 
 
 @behaviour
@@ -275,6 +278,80 @@ def garbage(exchange, request, opinion):
 @behaviour
 def two_replies(exchange, request, opinion):
     exchange.send(http(good(exchange, opinion)) + http(b'{"score": 99, "action": "reject"}'))
+
+
+@behaviour
+def two_chunked_replies(exchange, request, opinion):
+    exchange.send(_in_chunks(good(exchange, opinion)) * 2)
+
+
+@behaviour
+def te_gzip_bomb(exchange, request, opinion):
+    body = gzip.compress(b" " * 200_000_000, 9)
+    head = http(b"", extra=["Transfer-Encoding: gzip, chunked"], length=False)
+    exchange.send(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+
+
+@behaviour
+def endless_line(exchange, request, opinion):
+    exchange.send(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    exchange.flood(b"x" * 16000)
+
+
+@behaviour
+def other_type(exchange, request, opinion):
+    exchange.send(http(good(exchange, opinion), kind="text/plain; charset=latin-1"))
+
+
+def _next_request(exchange):
+    """The next request on a connection that stays open, and what its message scripts."""
+    request = read_request(exchange)
+    if request is None:
+        return None, None
+    return request, script.read(message_of(request), exchange.listener.options)
+
+
+def _kept(body):
+    """A reply behind which the connection stays open."""
+    return http(body).replace(b"Connection: close\r\n", b"")
+
+
+@behaviour
+def keep_alive(exchange, request, opinion):
+    while request:
+        exchange.send(_kept(good(exchange, opinion)))
+        request, opinion = _next_request(exchange)
+
+
+@behaviour
+def keep_alive_once(exchange, request, opinion):
+    exchange.send(_kept(good(exchange, opinion)))
+
+
+@behaviour
+def keep_alive_more(exchange, request, opinion):
+    """A second reply, with another score, as soon as the connection is idle."""
+    while request:
+        exchange.send(_kept(good(exchange, opinion)))
+        exchange.wait(0.1)
+        exchange.send(_kept(json.dumps({"success": True, "score": "99"}).encode()))
+        request, opinion = _next_request(exchange)
+
+
+@behaviour
+def keep_alive_early(exchange, request, opinion):
+    """From the second message on, an answer before the message was read."""
+    exchange.send(_kept(good(exchange, opinion)))
+    if exchange.read_until(b"\r\n\r\n"):
+        exchange.send(_kept(json.dumps({"success": True, "score": "99"}).encode()))
+        exchange.wait(0.5)
+
+
+@behaviour
+def keep_alive_drops(exchange, request, opinion):
+    """The second message's connection breaks without an answer."""
+    exchange.send(_kept(good(exchange, opinion)))
+    read_request(exchange)
 
 
 def _bad_json(name, make):
