@@ -42,4 +42,10 @@ int check_pointer(const char *text, struct err *err);
 /* An SMTP reply text: printable ASCII, the references of protocol/template.h and no others. */
 int check_reply_text(const char *text, struct err *err);
 
+/*
+ * An SMTP reply code and an enhanced status code, both of class 4 or both of class 5: "550 5.7.1"
+ * (RFC 5321 section 4.2, RFC 3463). 421 is refused, since it ends the session (section 3.8).
+ */
+int check_reply_code(const char *text, struct err *err);
+
 #endif

@@ -22,6 +22,12 @@ enum on_failure {
 	ON_FAILURE_QUARANTINE,
 };
 
+/* What happens from the score `reject` on. */
+enum reject_action {
+	REJECT_ACTION_REJECT,
+	REJECT_ACTION_DISCARD,
+};
+
 /* Where a value was set, for explanations: "file:line", or "default" (line 0). */
 struct origin {
 	const char *file; /* borrowed from the snapshot; NULL: built-in default */
@@ -31,8 +37,11 @@ struct origin {
 
 enum policy_field {
 	POLICY_TAG,
+	POLICY_DEFER,
 	POLICY_QUARANTINE,
 	POLICY_REJECT,
+	POLICY_REJECT_ACTION,
+	POLICY_REJECT_CODE,
 	POLICY_SUBJECT_TAG,
 	POLICY_REJECT_TEXT,
 	POLICY_ON_FAILURE,
@@ -46,8 +55,11 @@ enum policy_field {
 struct policy_fields {
 	uint32_t set; /* 1 << enum policy_field */
 	int32_t tag;  /* thousandths or THRESHOLD_OFF */
+	int32_t defer;
 	int32_t quarantine;
 	int32_t reject;
+	enum reject_action reject_action;
+	const char *reject_code; /* "550 5.7.1": of class 5, or 4 to put mail off */
 	const char *subject_tag; /* "": none */
 	const char *reject_text; /* template: %{score} %{required} %{id} ... */
 	enum on_failure on_failure;

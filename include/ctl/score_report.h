@@ -7,9 +7,6 @@
 
 #include "judge/judge.h"
 
-/* What would happen to the copy of one recipient. */
-enum outcome score_report_outcome(const struct judgement *judgement, size_t index);
-
 /* As text on standard output; `file` is the message's name. */
 void score_report_print(const char *file, const struct judgement *judgement,
 	const struct transaction *mail);

@@ -3,8 +3,8 @@
  * What is to happen to a message: (thresholds of each recipient, verdict) to one action.
  *
  * Pure: no I/O, no clock, no log, no memory. Rules: a threshold is reached when score >=
- * threshold; the highest one by severity wins (reject, quarantine, tag). A failure of the scorer
- * follows on_failure and never rejects; a failure of our own (VERDICT_ERROR) defers.
+ * threshold; the highest one by severity wins (reject, quarantine, defer, tag). A failure of the
+ * scorer follows on_failure and never rejects; a failure of our own (VERDICT_ERROR) defers.
  */
 #ifndef SPAMBRIDGE_POLICY_DECIDE_H
 #define SPAMBRIDGE_POLICY_DECIDE_H
@@ -16,13 +16,18 @@
 #include "config/settings.h"
 #include "mail/verdict.h"
 
+/* What a message is put off with for want of a verdict or of ours. */
+#define CODE_TEMPFAIL "451 4.7.1"
+
 /* Of one recipient, from mild to severe. */
 enum outcome {
 	OUTCOME_PASS,
 	OUTCOME_TAG,
+	OUTCOME_DEFER,      /* by its score */
 	OUTCOME_QUARANTINE,
+	OUTCOME_DISCARD,    /* dropped, and nobody is told */
 	OUTCOME_REJECT,
-	OUTCOME_TEMPFAIL,
+	OUTCOME_TEMPFAIL,   /* for want of a verdict */
 };
 
 /* Of the whole message. */
@@ -30,7 +35,7 @@ enum action_kind {
 	ACTION_DELIVER,
 	ACTION_REJECT,
 	ACTION_TEMPFAIL,
-	ACTION_DISCARD, /* every copy is in the quarantine: accepted, and nothing left to deliver */
+	ACTION_DISCARD, /* accepted, and nothing to deliver: every copy is held or dropped */
 };
 
 /* Which X-Spam fields a delivered message gets. */
@@ -43,15 +48,20 @@ enum marking {
 struct action {
 	enum action_kind kind;
 	enum marking marking;
-	bool spam;                /* Yes or No in X-Spam-Status */
-	int32_t required;         /* thousandths, or THRESHOLD_OFF: every remaining recipient has tag = off */
-	bool hold;                /* the copies of those with OUTCOME_QUARANTINE or _REJECT are stored */
-	bool keep;                /* refused, and a copy is kept under the reference in the reply */
+	bool spam;        /* Yes or No in X-Spam-Status */
+	int32_t required; /* thousandths; THRESHOLD_OFF: every remaining recipient has tag = off */
+	bool hold;        /* the copies of who withholds the message are stored (see policy_stores) */
+	bool keep;        /* refused or dropped, and a copy is kept for who asks for it */
+	const char *code; /* of a refusal or deferral, "550 5.7.1"; borrowed */
+	const char *text; /* template of its text; NULL: say why there is no verdict; borrowed */
 	const struct policy_fields *decisive; /* whose fields made the decision; NULL: nobody's */
 };
 
-/* The words of the log: "pass", "tag", "reject", "tempfail", "quarantine". */
+/* The words of the log: "pass", "tag", "reject", "tempfail", "quarantine", "discard". */
 const char *action_word(const struct action *action);
+
+/* "pass", "tag", "defer", "quarantine", "discard", "reject", "tempfail" */
+const char *outcome_word(enum outcome outcome);
 
 /* One recipient's outcome. */
 enum outcome policy_outcome(const struct policy_fields *fields, const struct verdict *verdict);
@@ -63,10 +73,13 @@ bool outcome_withholds(enum outcome outcome);
  * The action for a message to `count` recipients, `policies[i]` being those of recipient i, whose
  * outcome goes to ret_outcomes[i]. A milter has one answer for all of them:
  *
- *	one tempfail at least                    -> deferred
- *	all reject                               -> refused (and kept, if anybody keeps refused mail)
- *	some quarantine or reject, others do not -> delivered to the others, the rest held
- *	all quarantine, or mixed with reject     -> held for all, accepted and discarded
+ *	one has no verdict and on_failure = tempfail -> deferred
+ *	all defer, reject or discard, one not discard -> refused; deferred if one of them defers or
+ *	                                                has a reject_code of class 4
+ *	all quarantine, or mixed with the above       -> held for all but who discards; accepted,
+ *	                                                nothing left to deliver
+ *	all discard                                   -> accepted, nothing left to deliver
+ *	some of these, others do not                  -> delivered to the others, the rest held
  *
  * A scorer that is trusted to decide (verdict->wish) takes the place of the thresholds, but what is
  * off for a recipient never happens to it: then the next lower one that is not, does. Discarding is
@@ -77,5 +90,9 @@ bool outcome_withholds(enum outcome outcome);
  */
 struct action policy_decide(const struct policy_fields *policies, size_t count,
 	const struct verdict *verdict, enum outcome *ret_outcomes);
+
+/* Does this action put a copy of this recipient's mail into the quarantine? */
+bool policy_stores(
+	const struct action *action, const struct policy_fields *fields, enum outcome outcome);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/cursor.h"
 #include "config/endpoint.h"
 
 static bool is_letter_or_digit(char c)
@@ -96,5 +97,36 @@ int check_reply_text(const char *text, struct err *err)
 				at);
 		at += length;
 	}
+	return 0;
+}
+
+/* "." and a number of one to three digits without leading zeros (RFC 3463 section 2). */
+static bool code_part(struct cursor *cursor)
+{
+	const char *start = cursor->at + 1;
+	uint64_t number;
+
+	return cursor_byte(cursor, '.') && cursor_number(cursor, 999, &number) &&
+	       (*start != '0' || cursor->at == start + 1);
+}
+
+int check_reply_code(const char *text, struct err *err)
+{
+	struct cursor cursor = cursor_over(text, strlen(text));
+	uint64_t code, class;
+
+	if (strlen(text) < 4 || text[3] != ' ' || !cursor_number(&cursor, 599, &code) ||
+		code < 400 || !cursor_byte(&cursor, ' ') ||
+		!cursor_number(&cursor, 9, &class) || !code_part(&cursor) || !code_part(&cursor) ||
+		!cursor_at_end(&cursor))
+		return err_set(err,
+			"'%s' is no reply code; write one such as \"550 5.7.1\", or \"451 4.7.1\" to "
+			"put mail off",
+			text);
+	if (code / 100 != class)
+		return err_set(err, "'%s': both codes must begin with the same digit; write \"%s\"",
+			text, code / 100 == 5 ? "550 5.7.1" : "451 4.7.1");
+	if (code == 421)
+		return err_set(err, "421 ends the whole session; write \"451 4.7.1\"");
 	return 0;
 }

@@ -73,6 +73,12 @@ static const struct option_word on_failure_words[] = {
 	{ NULL, 0, false },
 };
 
+static const struct option_word reject_action_words[] = {
+	{ "reject", REJECT_ACTION_REJECT, false },
+	{ "discard", REJECT_ACTION_DISCARD, false },
+	{ NULL, 0, false },
+};
+
 static const struct option_word protocol_words[] = {
 	{ "spamd", SCORER_SPAMD, false },
 	{ "rspamd", SCORER_RSPAMD, false },
@@ -243,11 +249,19 @@ const struct option options[] = {
 		"score mail of authenticated senders and trusted networks" },
 	{ "tag", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE, IN_POLICY(POLICY_TAG, tag), "5.0",
 		SCORE_RANGE, threshold_words, NULL, false, "mark as spam from this score on" },
+	{ "defer", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE, IN_POLICY(POLICY_DEFER, defer), "off",
+		SCORE_RANGE, threshold_words, NULL, false, "put off from this score on" },
 	{ "quarantine", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE,
 		IN_POLICY(POLICY_QUARANTINE, quarantine), "off", SCORE_RANGE, threshold_words, NULL,
 		false, "hold in the quarantine from this score on" },
 	{ "reject", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE, IN_POLICY(POLICY_REJECT, reject),
 		"15.0", SCORE_RANGE, threshold_words, NULL, false, "refuse from this score on" },
+	{ "reject_action", POLICY | DOMAINS | OUTBOUND, OPTION_WORD,
+		IN_POLICY(POLICY_REJECT_ACTION, reject_action), "reject", 0, 0, reject_action_words,
+		NULL, false, "what the score reject leads to" },
+	{ "reject_code", POLICY | DOMAINS | OUTBOUND, OPTION_TEXT,
+		IN_POLICY(POLICY_REJECT_CODE, reject_code), "550 5.7.1", RANGE(1, 13), NULL,
+		check_reply_code, false, "SMTP reply code and enhanced status code of a refusal" },
 	{ "subject_tag", POLICY | DOMAINS, OPTION_TEXT, IN_POLICY(POLICY_SUBJECT_TAG, subject_tag),
 		"", RANGE(0, 64), NULL, NULL, false, "put before the subject of tagged mail" },
 	{ "reject_text", POLICY | DOMAINS, OPTION_TEXT, IN_POLICY(POLICY_REJECT_TEXT, reject_text),

@@ -35,6 +35,7 @@ bool policy_fields_ordered(const struct policy_fields *fields, struct err *err)
 		int32_t value;
 	} chain[] = {
 		{ POLICY_TAG, "tag", fields->tag },
+		{ POLICY_DEFER, "defer", fields->defer },
 		{ POLICY_QUARANTINE, "quarantine", fields->quarantine },
 		{ POLICY_REJECT, "reject", fields->reject },
 	};
@@ -45,8 +46,8 @@ bool policy_fields_ordered(const struct policy_fields *fields, struct err *err)
 			continue;
 		if (last != NULL && last->value > chain[i].value) {
 			err_set(err,
-				"%s is above %s; put them in the order tag, quarantine, reject, "
-				"or switch one off",
+				"%s is above %s; put them in the order tag, defer, quarantine, "
+				"reject, or switch one off",
 				last->name, chain[i].name);
 			return false;
 		}

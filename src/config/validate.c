@@ -7,12 +7,15 @@
 
 static void check_order(const struct policy_fields *fields, struct complaints *complaints)
 {
+	static const enum policy_field thresholds[] = { POLICY_TAG, POLICY_DEFER,
+		POLICY_QUARANTINE, POLICY_REJECT };
 	struct err err = ERR_INIT;
 	unsigned line = 0;
 
-	for (int i = POLICY_TAG; i <= POLICY_REJECT; i++)
-		if ((fields->set & 1u << i) != 0 && fields->origins[i].line > line)
-			line = fields->origins[i].line;
+	for (size_t i = 0; i < sizeof(thresholds) / sizeof(thresholds[0]); i++)
+		if ((fields->set & 1u << thresholds[i]) != 0 &&
+			fields->origins[thresholds[i]].line > line)
+			line = fields->origins[thresholds[i]].line;
 	if (!policy_fields_ordered(fields, &err))
 		complain(complaints, line, "%s", err.text);
 }

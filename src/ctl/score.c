@@ -108,7 +108,7 @@ static int code_of(const struct judgement *judgement, const struct facts *facts)
 	if (!facts->exit_code)
 		return EXIT_DONE;
 	for (size_t i = 0; i < judgement->policy_count; i++)
-		if (score_report_outcome(judgement, i) >= OUTCOME_QUARANTINE)
+		if (outcome_withholds(judgement->outcomes[i]))
 			return EXIT_REFUSED;
 	return EXIT_DONE;
 }

@@ -11,31 +11,6 @@
 /* Room for what is shown in one row, bytes. */
 #define ROW_SIZE (64 * 1024)
 
-static const char *outcome_word(enum outcome outcome)
-{
-	switch (outcome) {
-	case OUTCOME_TAG:
-		return "tag";
-	case OUTCOME_QUARANTINE:
-		return "quarantine";
-	case OUTCOME_REJECT:
-		return "reject";
-	case OUTCOME_TEMPFAIL:
-		return "tempfail";
-	case OUTCOME_PASS:
-		break;
-	}
-	return "pass";
-}
-
-/* Code and text of a refusal or deferral as the daemon gives them; NULL when mail is accepted. */
-static const char *reply_code(const struct judgement *judgement)
-{
-	if (judgement->action.kind == ACTION_REJECT)
-		return "550 5.7.1";
-	return judgement->action.kind == ACTION_TEMPFAIL ? "451 4.7.1" : NULL;
-}
-
 /* What would be put before the subject; NULL: nothing. */
 static const char *subject_tag(const struct judgement *judgement)
 {
@@ -48,13 +23,6 @@ static const char *subject_tag(const struct judgement *judgement)
 static const char *threshold_text(int32_t milli, char *text)
 {
 	return milli == THRESHOLD_OFF ? "off" : score_format(milli, 0, text);
-}
-
-enum outcome score_report_outcome(const struct judgement *judgement, size_t index)
-{
-	if (judgement->action.kind == ACTION_TEMPFAIL)
-		return OUTCOME_TEMPFAIL;
-	return judgement->outcomes[index];
 }
 
 static void print_row(const char *label, struct buf *row)
@@ -103,12 +71,13 @@ static void print_recipients(const struct judgement *judgement, const struct tra
 	for (size_t i = 0; i < judgement->policy_count; i++) {
 		const struct policy_fields *policy = &judgement->policies[i];
 		const char *address = mail->envelope.recipients.items[i];
-		char tag[SCORE_TEXT_SIZE], quarantine[SCORE_TEXT_SIZE], reject[SCORE_TEXT_SIZE];
+		char tag[SCORE_TEXT_SIZE], defer[SCORE_TEXT_SIZE], quarantine[SCORE_TEXT_SIZE];
+		char reject[SCORE_TEXT_SIZE];
 
-		buf_printf(row, "%s: %s (tag %s, quarantine %s, reject %s)",
+		buf_printf(row, "%s: %s (tag %s, defer %s, quarantine %s, reject %s)",
 			address[0] == '\0' ? "anybody" : address,
-			outcome_word(score_report_outcome(judgement, i)),
-			threshold_text(policy->tag, tag),
+			outcome_word(judgement->outcomes[i]),
+			threshold_text(policy->tag, tag), threshold_text(policy->defer, defer),
 			threshold_text(policy->quarantine, quarantine),
 			threshold_text(policy->reject, reject));
 		print_row(i == 0 ? "recipients" : "", row);
@@ -152,7 +121,7 @@ static void print_edits(const struct judgement *judgement, const struct transact
 void score_report_print(const char *file, const struct judgement *judgement,
 	const struct transaction *mail)
 {
-	const char *code = reply_code(judgement);
+	const char *code = judgement->action.code;
 	struct buf row;
 
 	buf_init(&row, ROW_SIZE);
@@ -193,10 +162,11 @@ static json_t *recipients_json(const struct judgement *judgement, const struct t
 	for (size_t i = 0; i < judgement->policy_count; i++) {
 		const struct policy_fields *policy = &judgement->policies[i];
 
-		json_array_append_new(recipients, json_pack("{s:o, s:s, s:o, s:o, s:o}", "address",
+		json_array_append_new(recipients, json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "address",
 			json_text(mail->envelope.recipients.items[i]), "outcome",
-			outcome_word(score_report_outcome(judgement, i)), "tag",
-			json_score(policy->tag), "quarantine", json_score(policy->quarantine),
+			outcome_word(judgement->outcomes[i]), "tag", json_score(policy->tag),
+			"defer", json_score(policy->defer), "quarantine",
+			json_score(policy->quarantine),
 			"reject", json_score(policy->reject)));
 	}
 	return recipients;
@@ -230,7 +200,7 @@ static json_t *additions_json(const struct header_list *list)
 
 static json_t *reply_json(const struct judgement *judgement)
 {
-	const char *code = reply_code(judgement);
+	const char *code = judgement->action.code;
 	struct buf text;
 	json_t *reply;
 

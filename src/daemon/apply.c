@@ -73,25 +73,30 @@ static bool add_wanted(SMFICTX *context, const struct session *session,
 	return true;
 }
 
-static void set_reply(SMFICTX *context, const struct session *session, const char *code,
-	const char *enhanced, const char *text, const char *fallback)
+/* `codes` is "550 5.7.1": both of one class, or Postfix drops the filter for the session. */
+static void set_reply(SMFICTX *context, const struct session *session, const char *codes,
+	const char *text, const char *fallback)
 {
+	const char *enhanced = codes + 4;
+	char code[4];
 	struct buf safe;
 	bool set;
 
+	snprintf(code, sizeof(code), "%s", codes);
 	buf_init(&safe, LIMIT_REPLY_TEXT);
 	set = template_for_milter(&safe, text[0] == '\0' ? fallback : text) &&
-		smfi_setreply(context, (char *)code, (char *)enhanced, safe.data) == MI_SUCCESS;
+		smfi_setreply(context, code, (char *)enhanced, safe.data) == MI_SUCCESS;
 	buf_free(&safe);
 	if (set)
 		return;
 	log_warn(session->mail.envelope.queue_id, "the mail server's own words are used for the reply");
-	(void)smfi_setreply(context, (char *)code, (char *)enhanced, (char *)fallback);
+	(void)smfi_setreply(context, code, (char *)enhanced, (char *)fallback);
 }
 
-static sfsistat defer(SMFICTX *context, const struct session *session, const char *text)
+static sfsistat defer(
+	SMFICTX *context, const struct session *session, const struct judgement *judgement)
 {
-	set_reply(context, session, "451", "4.7.1", text, "Try again later");
+	set_reply(context, session, judgement->action.code, judgement->reply, "Try again later");
 	return SMFIS_TEMPFAIL;
 }
 
@@ -155,13 +160,13 @@ static bool tag_subjects(SMFICTX *context, const struct session *session,
 	return instance > 0 || tag_subject(context, session, tag, NULL, 0);
 }
 
-/* Those whose copy is in the quarantine are taken off the envelope of the rest. */
+/* Those whose copy is held or dropped are taken off the envelope of the rest. */
 static bool remove_recipients(SMFICTX *context, const struct session *session,
 	const struct judgement *judgement)
 {
 	const struct strlist *given = &session->mail.envelope.recipients_raw;
 
-	for (size_t i = 0; judgement->action.hold && i < judgement->policy_count; i++)
+	for (size_t i = 0; i < judgement->policy_count; i++)
 		if (outcome_withholds(judgement->outcomes[i]) &&
 			smfi_delrcpt(context, given->items[i]) != MI_SUCCESS)
 			return false;
@@ -253,7 +258,7 @@ static sfsistat deliver(SMFICTX *context, const struct session *session,
 	log_err(session->mail.envelope.queue_id,
 		"the mail server refuses to edit header or recipients");
 	judgement_defer(judgement, "edit");
-	return defer(context, session, judgement->reply);
+	return defer(context, session, judgement);
 }
 
 /*
@@ -293,12 +298,13 @@ sfsistat apply(SMFICTX *context, const struct session *session, struct judgement
 	case ACTION_DELIVER:
 		return deliver(context, session, judgement);
 	case ACTION_REJECT:
-		set_reply(context, session, "550", "5.7.1", judgement->reply, "Refused as spam");
+		set_reply(context, session, judgement->action.code, judgement->reply,
+			"Refused as spam");
 		return SMFIS_REJECT;
 	case ACTION_DISCARD:
 		return SMFIS_DISCARD;
 	case ACTION_TEMPFAIL:
 		break;
 	}
-	return defer(context, session, judgement->reply);
+	return defer(context, session, judgement);
 }

@@ -162,16 +162,18 @@ static bool choose_held(const struct transaction *mail, struct judgement *judgem
 	const struct action *action = &judgement->action;
 	bool good = true;
 
-	if (!action->hold && !action->keep)
-		return true;
 	for (size_t i = 0; good && i < judgement->policy_count; i++) {
-		if (!outcome_withholds(judgement->outcomes[i]))
+		const struct policy_fields *policy = &judgement->policies[i];
+
+		if (!policy_stores(action, policy, judgement->outcomes[i]))
 			continue;
 		good = strlist_add(&judgement->held, mail->envelope.recipients.items[i]);
-		if (action->keep && judgement->policies[i].keep_rejected_ms / 1000 > judgement->keep_s)
-			judgement->keep_s = judgement->policies[i].keep_rejected_ms / 1000;
+		if (!action->hold && policy->keep_rejected_ms / 1000 > judgement->keep_s)
+			judgement->keep_s = policy->keep_rejected_ms / 1000;
 	}
-	return good && item_id_new(judgement->item_id, NULL) == 0;
+	if (good && judgement->held.count > 0)
+		good = item_id_new(judgement->item_id, NULL) == 0;
+	return good;
 }
 
 static bool build_headers(const struct transaction *mail, struct judgement *judgement)
@@ -207,7 +209,7 @@ static void join_tests(struct buf *out, const struct verdict *verdict)
 	}
 }
 
-static bool expand_reject_text(const struct transaction *mail, const struct judgement *judgement,
+static bool expand_text(const struct transaction *mail, const struct judgement *judgement,
 	struct buf *text)
 {
 	const struct envelope *envelope = &mail->envelope;
@@ -226,7 +228,7 @@ static bool expand_reject_text(const struct transaction *mail, const struct judg
 	buf_init(&tests, LIMIT_REPLY_TEXT);
 	join_tests(&tests, &judgement->verdict);
 	complete.tests = buf_text(&tests);
-	good = template_expand(text, judgement->action.decisive->reject_text, &complete);
+	good = template_expand(text, judgement->action.text, &complete);
 	buf_free(&tests);
 	return good;
 }
@@ -250,8 +252,8 @@ static void build_reply(const struct transaction *mail, struct judgement *judgem
 	buf_init(&text, LIMIT_REPLY_TEXT + LIMIT_ADDRESS);
 	if (judgement->verdict.reply != NULL && judgement->reason == reason_action)
 		good = put_scorers_words(judgement, &text);
-	else if (judgement->action.kind == ACTION_REJECT)
-		good = expand_reject_text(mail, judgement, &text);
+	else if (judgement->action.text != NULL)
+		good = expand_text(mail, judgement, &text);
 	else if (judgement->verdict.wish == WISH_DEFER)
 		good = buf_puts(&text, "Try again later");
 	else if (judgement->action.kind == ACTION_TEMPFAIL)
@@ -296,7 +298,11 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement)
 
 void judgement_defer(struct judgement *judgement, const char *why)
 {
-	judgement->action = (struct action){ .kind = ACTION_TEMPFAIL, .required = THRESHOLD_OFF };
+	judgement->action = (struct action){ .kind = ACTION_TEMPFAIL,
+		.required = THRESHOLD_OFF,
+		.code = CODE_TEMPFAIL };
+	for (size_t i = 0; i < judgement->policy_count; i++)
+		judgement->outcomes[i] = OUTCOME_TEMPFAIL;
 	judgement->reason = why;
 	judgement->item_id[0] = '\0';
 	snprintf(judgement->reply, sizeof(judgement->reply),

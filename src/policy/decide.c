@@ -2,6 +2,8 @@
 /* What is to happen to a message: (thresholds of each recipient, verdict) to one action. */
 #include "policy/decide.h"
 
+#define DEFER_TEXT "Put off as suspected spam (score %{score}), try again later"
+
 const char *action_word(const struct action *action)
 {
 	switch (action->kind) {
@@ -10,11 +12,32 @@ const char *action_word(const struct action *action)
 	case ACTION_TEMPFAIL:
 		return "tempfail";
 	case ACTION_DISCARD:
-		return "quarantine";
+		return action->hold ? "quarantine" : "discard";
 	case ACTION_DELIVER:
 		break;
 	}
 	return action->marking == MARK_SCORED && action->spam ? "tag" : "pass";
+}
+
+const char *outcome_word(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_TAG:
+		return "tag";
+	case OUTCOME_DEFER:
+		return "defer";
+	case OUTCOME_QUARANTINE:
+		return "quarantine";
+	case OUTCOME_DISCARD:
+		return "discard";
+	case OUTCOME_REJECT:
+		return "reject";
+	case OUTCOME_TEMPFAIL:
+		return "tempfail";
+	case OUTCOME_PASS:
+		break;
+	}
+	return "pass";
 }
 
 static bool reached(int32_t threshold, int32_t score)
@@ -25,9 +48,12 @@ static bool reached(int32_t threshold, int32_t score)
 static enum outcome outcome_of_score(const struct policy_fields *fields, int32_t score)
 {
 	if (reached(fields->reject, score))
-		return OUTCOME_REJECT;
+		return fields->reject_action == REJECT_ACTION_DISCARD ? OUTCOME_DISCARD :
+									OUTCOME_REJECT;
 	if (reached(fields->quarantine, score))
 		return OUTCOME_QUARANTINE;
+	if (reached(fields->defer, score))
+		return OUTCOME_DEFER;
 	return reached(fields->tag, score) ? OUTCOME_TAG : OUTCOME_PASS;
 }
 
@@ -112,7 +138,18 @@ static enum marking marking_of(const struct verdict *verdict)
 
 bool outcome_withholds(enum outcome outcome)
 {
-	return outcome == OUTCOME_QUARANTINE || outcome == OUTCOME_REJECT;
+	switch (outcome) {
+	case OUTCOME_DEFER:
+	case OUTCOME_QUARANTINE:
+	case OUTCOME_DISCARD:
+	case OUTCOME_REJECT:
+		return true;
+	case OUTCOME_PASS:
+	case OUTCOME_TAG:
+	case OUTCOME_TEMPFAIL:
+		break;
+	}
+	return false;
 }
 
 static size_t count_outcome(const enum outcome *outcomes, size_t count, enum outcome wanted)
@@ -143,57 +180,126 @@ static void defer(struct action *action, const struct policy_fields *policies, s
 	const enum outcome *outcomes)
 {
 	action->kind = ACTION_TEMPFAIL;
+	action->code = CODE_TEMPFAIL;
 	for (size_t i = 0; i < count; i++)
 		if (outcomes[i] == OUTCOME_TEMPFAIL)
 			action->decisive = &policies[i];
 }
 
-/* For the reply and the log: the mildest reject threshold, which the score has reached as well. */
-static void refuse(struct action *action, const struct policy_fields *policies, size_t count)
+/* The threshold by which a recipient does not get the message. */
+static int32_t threshold_of(const struct policy_fields *fields, enum outcome outcome)
 {
-	action->kind = ACTION_REJECT;
-	action->decisive = &policies[0];
-	for (size_t i = 0; i < count; i++) {
-		if (policies[i].reject > action->decisive->reject)
-			action->decisive = &policies[i];
-		action->keep = action->keep || policies[i].keep_rejected_ms > 0;
+	switch (outcome) {
+	case OUTCOME_DEFER:
+		return fields->defer;
+	case OUTCOME_QUARANTINE:
+		return fields->quarantine;
+	case OUTCOME_DISCARD:
+	case OUTCOME_REJECT:
+		return fields->reject;
+	case OUTCOME_PASS:
+	case OUTCOME_TAG:
+	case OUTCOME_TEMPFAIL:
+		break;
 	}
-	action->required = action->decisive->reject;
+	return fields->tag;
 }
 
-/* Nothing is left to deliver: for the log, the mildest threshold by which a copy is held. */
+/*
+ * The recipient with this outcome and the mildest threshold, which the score has reached as well:
+ * for the reply and the log. `only_class` limits it to reply codes that begin so; 0: any.
+ */
+static bool find_decisive(struct action *action, const struct policy_fields *policies,
+	size_t count, const enum outcome *outcomes, enum outcome wanted, char only_class)
+{
+	action->decisive = NULL;
+	for (size_t i = 0; i < count; i++) {
+		int32_t threshold = threshold_of(&policies[i], outcomes[i]);
+
+		if (outcomes[i] != wanted ||
+			(only_class != 0 && policies[i].reject_code[0] != only_class) ||
+			(action->decisive != NULL && threshold <= action->required))
+			continue;
+		action->decisive = &policies[i];
+		action->required = threshold;
+	}
+	return action->decisive != NULL;
+}
+
+/* Nobody wants it and somebody says so. Who asks for another try gets it, at no harm to others. */
+static void refuse(struct action *action, const struct policy_fields *policies, size_t count,
+	const enum outcome *outcomes)
+{
+	if (find_decisive(action, policies, count, outcomes, OUTCOME_DEFER, 0)) {
+		action->kind = ACTION_TEMPFAIL;
+		action->code = CODE_TEMPFAIL;
+		action->text = DEFER_TEXT;
+		return;
+	}
+	if (find_decisive(action, policies, count, outcomes, OUTCOME_REJECT, '4')) {
+		action->kind = ACTION_TEMPFAIL;
+	} else {
+		find_decisive(action, policies, count, outcomes, OUTCOME_REJECT, 0);
+		action->kind = ACTION_REJECT;
+	}
+	action->code = action->decisive->reject_code;
+	action->text = action->decisive->reject_text;
+}
+
+/* Nothing is left to deliver, and the mail server is told that all is well. */
 static void discard(struct action *action, const struct policy_fields *policies, size_t count,
 	const enum outcome *outcomes)
 {
 	action->kind = ACTION_DISCARD;
-	action->hold = true;
+	action->hold =
+		find_decisive(action, policies, count, outcomes, OUTCOME_QUARANTINE, 0);
+	if (!action->hold)
+		find_decisive(action, policies, count, outcomes, OUTCOME_DISCARD, 0);
+}
+
+bool policy_stores(
+	const struct action *action, const struct policy_fields *fields, enum outcome outcome)
+{
+	if (!outcome_withholds(outcome) || action->kind == ACTION_TEMPFAIL)
+		return false;
+	if (outcome == OUTCOME_DISCARD)
+		return fields->keep_rejected_ms > 0;
+	return action->hold || (action->keep && fields->keep_rejected_ms > 0);
+}
+
+/* Is there a copy to be kept that is not held anyway? Each try of a deferral would make one. */
+static bool keeps_any(const struct action *action, const struct policy_fields *policies,
+	size_t count, const enum outcome *outcomes)
+{
 	for (size_t i = 0; i < count; i++)
-		if (outcomes[i] == OUTCOME_QUARANTINE &&
-			(action->decisive == NULL ||
-				policies[i].quarantine > action->decisive->quarantine))
-			action->decisive = &policies[i];
-	action->required = action->decisive->quarantine;
+		if (policies[i].keep_rejected_ms > 0 &&
+			(outcomes[i] == OUTCOME_DISCARD || outcomes[i] == OUTCOME_REJECT))
+			return action->kind != ACTION_TEMPFAIL;
+	return false;
 }
 
 struct action policy_decide(const struct policy_fields *policies, size_t count,
 	const struct verdict *verdict, enum outcome *ret_outcomes)
 {
 	struct action action = { .kind = ACTION_DELIVER, .required = THRESHOLD_OFF };
-	size_t rejected, kept;
+	size_t refused, held, dropped;
 
 	for (size_t i = 0; i < count; i++)
 		ret_outcomes[i] = policy_outcome(&policies[i], verdict);
-	rejected = count_outcome(ret_outcomes, count, OUTCOME_REJECT);
-	kept = count_outcome(ret_outcomes, count, OUTCOME_QUARANTINE);
+	refused = count_outcome(ret_outcomes, count, OUTCOME_REJECT) +
+		count_outcome(ret_outcomes, count, OUTCOME_DEFER);
+	held = count_outcome(ret_outcomes, count, OUTCOME_QUARANTINE);
+	dropped = count_outcome(ret_outcomes, count, OUTCOME_DISCARD);
 	if (count_outcome(ret_outcomes, count, OUTCOME_TEMPFAIL) > 0) {
 		defer(&action, policies, count, ret_outcomes);
-	} else if (count > 0 && rejected == count) {
-		refuse(&action, policies, count);
-	} else if (count > 0 && rejected + kept == count) {
-		discard(&action, policies, count, ret_outcomes);
-	} else {
+	} else if (count == 0 || refused + held + dropped < count) {
 		mark(&action, policies, count, verdict, ret_outcomes);
-		action.hold = rejected + kept > 0;
+		action.hold = refused + held > 0;
+	} else if (held == 0 && refused > 0) {
+		refuse(&action, policies, count, ret_outcomes);
+	} else {
+		discard(&action, policies, count, ret_outcomes);
 	}
+	action.keep = keeps_any(&action, policies, count, ret_outcomes);
 	return action;
 }

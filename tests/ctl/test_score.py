@@ -193,4 +193,4 @@ def test_text_for_a_person(scoring):
     assert lines[1] == "action         tag"
     assert any(line.startswith("score          9.") or line.startswith("score          1")
                for line in lines)
-    assert any("anybody: tag (tag 5.0, quarantine off, reject 15.0)" in line for line in lines)
+    assert any("anybody: tag (tag 5.0, defer off, quarantine off, reject 15.0)" in line for line in lines)

@@ -94,6 +94,29 @@ def test_spam_lover_exempts_nobody_else(daemon, place):
     assert outcome.header("X-Spam-Flag") is None
 
 
+DROPS = 'domain "drop.example" { reject = 8.0  reject_action = discard }\n'
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_discard_beside_delivery(start, scorer, keep):
+    """Who discards gets nothing and stores nothing, unless keep_rejected asks for a copy."""
+    options = DROPS.replace(" }", "  keep_rejected = 14d }") if keep else DROPS
+    daemon = start([scorer.listen("good")], policy=POLICY, options=options)
+    outcome = send(daemon.address, make(score=9.0), recipients=["a@drop.example", "b@example.com"])
+    assert recipients_after(outcome) == ["b@example.com"]
+    assert len(quarantined(daemon)) == keep
+
+
+def test_put_off_beside_delivery(start, scorer):
+    """A deferral of one never delays the other's copy; it is held instead."""
+    daemon = start([scorer.listen("good")], policy=POLICY,
+                   options='domain "later.example" { defer = 6.0 }\n')
+    outcome = send(daemon.address, make(score=7.0), recipients=["a@later.example", "b@example.com"])
+    assert recipients_after(outcome) == ["b@example.com"] and len(quarantined(daemon)) == 1
+    alone = send(daemon.address, make(score=7.0), recipients=["a@later.example"])
+    assert alone.reply.code == 451 and len(quarantined(daemon)) == 1
+
+
 def test_strictest_remaining_threshold(start, scorer):
     daemon = start([scorer.listen("good")],
                    policy="tag = 5.0\nquarantine = off\nreject = off",

@@ -84,3 +84,34 @@ def test_session_goes_on_after_a_refusal(pair):
         assert session.send_message(make(score=20.0)).reply.code == 550
         assert checks.status(session.send_message(make(score=1.0)))["word"] == "No"
         assert session.send_message(make(score=20.0)).reply.code == 550
+
+
+DEFERRED = [('reject = 15.0\nreject_code = "451 4.7.1"', "451 4.7.1 Message refused as spam"),
+            ("defer = 12.0\nreject = off", "451 4.7.1 Put off as suspected spam (score 20.0)"),
+            ("defer = 12.0\nreject = 25.0", "451 4.7.1 Put off as suspected spam")]
+
+
+@pytest.mark.parametrize("policy,text", DEFERRED)
+def test_put_off_by_score(start, scorer, policy, text):
+    """Traps 34, 35: code and answer agree, and the log tells a deferral by score from a failure."""
+    server = scorer.listen("good", score="20.0")
+    daemon = start([server], policy=f"tag = 5.0\n{policy}")
+    outcome = send(daemon.address, make(), queue_id="4PUTOFF")
+    assert checks.smtp_text(outcome, "sendmail").startswith(text)
+    line = daemon.message_line("4PUTOFF")
+    assert (line["action"], line["reason"], line["score"]) == ("tempfail", "score", "20.0")
+
+
+def test_reject_code(start, scorer):
+    server = scorer.listen("good", score="20.0")
+    daemon = start([server], policy='reject = 15.0\nreject_code = "554 5.6.0"')
+    assert checks.smtp_text(send(daemon.address, make())).startswith("554 5.6.0 Message refused")
+
+
+def test_discard(start, scorer):
+    """Accepted and dropped only where it is asked for by name."""
+    server = scorer.listen("good", score="20.0")
+    daemon = start([server], policy="reject = 15.0\nreject_action = discard")
+    outcome = send(daemon.address, make(), queue_id="4DROP")
+    assert outcome.kind == "discard" and not outcome.verdict.edits
+    assert daemon.message_line("4DROP")["action"] == "discard"

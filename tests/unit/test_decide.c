@@ -8,14 +8,17 @@
 
 #include "policy/decide.h"
 
-static const struct policy_fields usual = { .tag = 5000, .quarantine = THRESHOLD_OFF,
-	.reject = 15000 };
-static const struct policy_fields strict = { .tag = 3000, .quarantine = THRESHOLD_OFF,
-	.reject = 8000 };
-static const struct policy_fields nothing = { .tag = THRESHOLD_OFF,
-	.quarantine = THRESHOLD_OFF, .reject = THRESHOLD_OFF };
-static const struct policy_fields careful = { .tag = 5000, .quarantine = THRESHOLD_OFF,
-	.reject = 15000, .on_failure = ON_FAILURE_TEMPFAIL };
+#define OFF THRESHOLD_OFF
+#define CODE .reject_code = "550 5.7.1", .reject_text = "refused"
+
+static const struct policy_fields usual = { .tag = 5000, .defer = OFF, .quarantine = OFF,
+	.reject = 15000, CODE };
+static const struct policy_fields strict = { .tag = 3000, .defer = OFF, .quarantine = OFF,
+	.reject = 8000, CODE };
+static const struct policy_fields nothing = { .tag = OFF, .defer = OFF, .quarantine = OFF,
+	.reject = OFF, CODE };
+static const struct policy_fields careful = { .tag = 5000, .defer = OFF, .quarantine = OFF,
+	.reject = 15000, .on_failure = ON_FAILURE_TEMPFAIL, CODE };
 
 static enum outcome outcomes[3];
 
@@ -47,12 +50,21 @@ static void thresholds_are_reached_exactly(void **state)
 
 static void the_most_severe_threshold_wins(void **state)
 {
-	/* Out of order across sections is allowed: reject over quarantine over tag. */
-	const struct policy_fields odd = { .tag = 9000, .quarantine = 7000, .reject = 5000 };
-	struct verdict verdict = scored(6000);
+	/* Out of order across sections is allowed: reject over quarantine over defer over tag. */
+	struct policy_fields odd = { .tag = 9000, .defer = 8000, .quarantine = 7000,
+		.reject = 5000, CODE };
+	struct verdict verdict = scored(9000);
 
 	(void)state;
 	assert_int_equal(policy_outcome(&odd, &verdict), OUTCOME_REJECT);
+	odd.reject_action = REJECT_ACTION_DISCARD;
+	assert_int_equal(policy_outcome(&odd, &verdict), OUTCOME_DISCARD);
+	odd.reject = OFF;
+	assert_int_equal(policy_outcome(&odd, &verdict), OUTCOME_QUARANTINE);
+	odd.quarantine = OFF;
+	assert_int_equal(policy_outcome(&odd, &verdict), OUTCOME_DEFER);
+	odd.defer = OFF;
+	assert_int_equal(policy_outcome(&odd, &verdict), OUTCOME_TAG);
 }
 
 static void failures_follow_on_failure(void **state)
@@ -114,57 +126,126 @@ static void one_recipient_decides_for_itself(void **state)
 	assert_int_equal(action.required, THRESHOLD_OFF);
 }
 
-/* What design and manual say of a message to several recipients, written down independently. */
-static enum action_kind expected_kind(const enum outcome *wanted, size_t count)
-{
-	size_t reject = 0, hold = 0;
+/* Each gives, at score 10, the outcome that is its index. */
+static const struct policy_fields by_outcome[] = {
+	[OUTCOME_PASS] = { .tag = 12000, .defer = OFF, .quarantine = 13000, .reject = 14000, CODE },
+	[OUTCOME_TAG] = { .tag = 4000, .defer = OFF, .quarantine = 13000, .reject = 14000, CODE },
+	[OUTCOME_DEFER] = { .tag = 1000, .defer = 6000, .quarantine = 13000, .reject = OFF, CODE },
+	[OUTCOME_QUARANTINE] = { .tag = 3000, .defer = OFF, .quarantine = 8000, .reject = 14000,
+		CODE },
+	[OUTCOME_DISCARD] = { .tag = 1500, .defer = 3000, .quarantine = 5000, .reject = 7000,
+		.reject_action = REJECT_ACTION_DISCARD, CODE },
+	[OUTCOME_REJECT] = { .tag = 2000, .defer = OFF, .quarantine = 5000, .reject = 9000, CODE },
+};
 
-	for (size_t i = 0; i < count; i++) {
-		reject += wanted[i] == OUTCOME_REJECT;
-		hold += wanted[i] == OUTCOME_QUARANTINE;
+enum { OUTCOMES = OUTCOME_REJECT + 1 };
+
+/* What design and manual say of a message to several recipients, written down independently. */
+static void expect(const enum outcome *wanted, size_t count, struct action *ret_expected)
+{
+	size_t of[OUTCOMES] = { 0 };
+	size_t left;
+
+	for (size_t i = 0; i < count; i++)
+		of[wanted[i]]++;
+	left = of[OUTCOME_PASS] + of[OUTCOME_TAG];
+	*ret_expected = (struct action){ .kind = ACTION_DELIVER,
+		.hold = of[OUTCOME_REJECT] + of[OUTCOME_DEFER] + of[OUTCOME_QUARANTINE] > 0,
+		.spam = left > 0 && of[OUTCOME_TAG] > 0,
+		.required = of[OUTCOME_TAG] > 0 ? 4000 : 12000 };
+	if (left > 0)
+		return;
+	if (of[OUTCOME_QUARANTINE] > 0) {
+		ret_expected->kind = ACTION_DISCARD;
+		ret_expected->required = 8000;
+	} else if (of[OUTCOME_DEFER] > 0) {
+		*ret_expected = (struct action){ .kind = ACTION_TEMPFAIL, .required = 6000,
+			.code = "451 4.7.1" };
+	} else if (of[OUTCOME_REJECT] > 0) {
+		*ret_expected = (struct action){ .kind = ACTION_REJECT, .required = 9000,
+			.code = "550 5.7.1" };
+	} else {
+		*ret_expected = (struct action){ .kind = ACTION_DISCARD, .required = 7000 };
 	}
-	if (reject == count)
-		return ACTION_REJECT;
-	return reject + hold == count ? ACTION_DISCARD : ACTION_DELIVER;
 }
 
-/* Every combination of one to three recipients and four outcomes at score 10. Trap 49. */
+static void check_mix(const enum outcome *wanted, size_t count)
+{
+	struct verdict verdict = scored(10000);
+	struct policy_fields policies[3];
+	struct action action, expected;
+
+	for (size_t i = 0; i < count; i++)
+		policies[i] = by_outcome[wanted[i]];
+	action = policy_decide(policies, count, &verdict, outcomes);
+	expect(wanted, count, &expected);
+	assert_memory_equal(outcomes, wanted, count * sizeof(wanted[0]));
+	assert_int_equal(action.kind, expected.kind);
+	assert_int_equal(action.hold, expected.hold);
+	assert_int_equal(action.required, expected.required);
+	assert_int_equal(action.spam, expected.spam);
+	assert_false(action.keep);
+	if (expected.code == NULL)
+		assert_null(action.code);
+	else
+		assert_string_equal(action.code, expected.code);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(policy_stores(&action, &policies[i], wanted[i]),
+			expected.hold && outcome_withholds(wanted[i]) &&
+				wanted[i] != OUTCOME_DISCARD);
+}
+
+/* Every combination of one to three recipients and six outcomes at score 10. Trap 49. */
 static void every_combination_of_recipients(void **state)
 {
-	static const struct policy_fields by_outcome[] = {
-		[OUTCOME_PASS] = { .tag = 12000, .quarantine = 13000, .reject = 14000 },
-		[OUTCOME_TAG] = { .tag = 4000, .quarantine = 13000, .reject = 14000 },
-		[OUTCOME_QUARANTINE] = { .tag = 3000, .quarantine = 8000, .reject = 14000 },
-		[OUTCOME_REJECT] = { .tag = 2000, .quarantine = 5000, .reject = 9000 },
-	};
-	struct verdict verdict = scored(10000);
+	(void)state;
+	for (unsigned a = 0; a < OUTCOMES; a++) {
+		check_mix((enum outcome[]){ a }, 1);
+		for (unsigned b = 0; b < OUTCOMES; b++) {
+			check_mix((enum outcome[]){ a, b }, 2);
+			for (unsigned c = 0; c < OUTCOMES; c++)
+				check_mix((enum outcome[]){ a, b, c }, 3);
+		}
+	}
+}
+
+static void a_temporary_reply_code_defers(void **state)
+{
+	struct policy_fields policies[] = { usual, usual };
+	struct verdict verdict = scored(20000);
+	struct action action;
 
 	(void)state;
-	for (size_t count = 1; count <= 3; count++)
-		for (unsigned mix = 0; mix < 1u << (2 * count); mix++) {
-			enum outcome wanted[3];
-			struct policy_fields policies[3];
-			struct action action;
-			bool any_tag = false, any_left = false, withheld = false;
+	policies[1].reject_code = "450 4.7.0";
+	policies[1].keep_rejected_ms = 1000;
+	action = policy_decide(policies, 2, &verdict, outcomes);
+	assert_int_equal(action.kind, ACTION_TEMPFAIL);
+	assert_string_equal(action.code, "450 4.7.0");
+	assert_string_equal(action.text, "refused");
+	assert_string_equal(action_word(&action), "tempfail");
+	/* A copy of each try would be kept. */
+	assert_false(action.keep);
+	assert_false(policy_stores(&action, &policies[1], outcomes[1]));
+}
 
-			for (size_t i = 0; i < count; i++) {
-				wanted[i] = (enum outcome)(mix >> (2 * i) & 3);
-				policies[i] = by_outcome[wanted[i]];
-				any_tag = any_tag || wanted[i] == OUTCOME_TAG;
-				any_left = any_left || !outcome_withholds(wanted[i]);
-				withheld = withheld || outcome_withholds(wanted[i]);
-			}
-			action = policy_decide(policies, count, &verdict, outcomes);
-			assert_memory_equal(outcomes, wanted, count * sizeof(wanted[0]));
-			assert_int_equal(action.kind, expected_kind(wanted, count));
-			assert_int_equal(action.hold, withheld && action.kind != ACTION_REJECT);
-			assert_false(action.keep);
-			if (!any_left)
-				continue;
-			/* Who does not get it has no say in the headers. */
-			assert_int_equal(action.spam, any_tag);
-			assert_int_equal(action.required, any_tag ? 4000 : 12000);
-		}
+static void what_is_dropped_is_kept_for_who_wants_it(void **state)
+{
+	struct policy_fields policies[] = { by_outcome[OUTCOME_DISCARD],
+		by_outcome[OUTCOME_DISCARD], by_outcome[OUTCOME_PASS] };
+	struct verdict verdict = scored(10000);
+	struct action action = policy_decide(policies, 2, &verdict, outcomes);
+
+	(void)state;
+	assert_string_equal(action_word(&action), "discard");
+	assert_false(policy_stores(&action, &policies[0], outcomes[0]));
+	policies[1].keep_rejected_ms = 1000;
+	for (size_t count = 2; count <= 3; count++) {
+		action = policy_decide(policies, count, &verdict, outcomes);
+		assert_true(action.keep);
+		assert_false(action.hold);
+		assert_false(policy_stores(&action, &policies[0], outcomes[0]));
+		assert_true(policy_stores(&action, &policies[1], outcomes[1]));
+	}
 }
 
 static void refused_mail_is_kept_for_who_wants_it(void **state)
@@ -178,6 +259,8 @@ static void refused_mail_is_kept_for_who_wants_it(void **state)
 	action = policy_decide(policies, 2, &verdict, outcomes);
 	assert_int_equal(action.kind, ACTION_REJECT);
 	assert_true(action.keep);
+	assert_false(policy_stores(&action, &policies[0], outcomes[0]));
+	assert_true(policy_stores(&action, &policies[1], outcomes[1]));
 }
 
 static void one_deferral_defers_all(void **state)
@@ -216,6 +299,8 @@ int main(void)
 		cmocka_unit_test(mail_that_was_not_asked_about_passes),
 		cmocka_unit_test(one_recipient_decides_for_itself),
 		cmocka_unit_test(every_combination_of_recipients),
+		cmocka_unit_test(a_temporary_reply_code_defers),
+		cmocka_unit_test(what_is_dropped_is_kept_for_who_wants_it),
 		cmocka_unit_test(refused_mail_is_kept_for_who_wants_it),
 		cmocka_unit_test(one_deferral_defers_all),
 		cmocka_unit_test(nobody_has_no_threshold),

@@ -278,6 +278,27 @@ static void pointers_are_checked_as_they_are_followed(void **state)
 	}
 }
 
+static void reply_codes_have_one_class(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} rows[] = {
+		{ "550 5.7.1", true }, { "451 4.7.1", true }, { "554 5.999.999", true },
+		{ "450 4.0.0", true }, { "550 4.7.1", false }, { "451 5.7.1", false },
+		{ "421 4.7.1", false }, { "250 2.0.0", false }, { "550", false }, { "550 ", false },
+		{ "550 5.7", false }, { "550 5.7.1.", false }, { "550 5.7.1 no", false },
+		{ "550  5.7.1", false }, { " 550 5.7.1", false }, { "0550 5.7.1", false },
+		{ "55 5.7.1", false }, { "600 6.0.0", false }, { "550 5.07.1", false },
+		{ "550 5.1000.1", false }, { "550 5..1", false }, { "5.7.1 550", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if ((check_reply_code(rows[i].text, NULL) == 0) != rows[i].good)
+			fail_msg("'%s'", rows[i].text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +308,7 @@ int main(void)
 		cmocka_unit_test(the_manual_lists_the_table),
 		cmocka_unit_test(the_sample_lists_the_table),
 		cmocka_unit_test(the_sample_is_good),
+		cmocka_unit_test(reply_codes_have_one_class),
 		cmocka_unit_test(reply_texts_are_checked_as_they_are_expanded),
 		cmocka_unit_test(pointers_are_checked_as_they_are_followed),
 	};
