@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 from email.utils import formatdate, make_msgid
 
 from support.daemon import Daemon, parse_pairs
@@ -86,15 +87,20 @@ class Chain:
 
 
 def spambridge(spamds, deadline="10s", **settings):
-    """The daemon in front of some spamd; it has no quarantine yet."""
-    daemon = Daemon([one.server for one in spamds], deadline=deadline, **settings)
-    daemon.write_config(re.sub(r"(?m)^quarantine \{.*\n", "", daemon.config))
-    return daemon
+    """The daemon in front of some spamd, with a quarantine of its own (see items.py)."""
+    return Daemon([one.server for one in spamds], deadline=deadline, **settings)
 
 
-def thresholds(tag="5.0", reject="15.0", more=""):
+def crash(daemon):
+    """kill -9 and start again, with the same files."""
+    daemon.signal(signal.SIGKILL)
+    daemon.process.wait(20)
+    daemon.start()
+
+
+def thresholds(tag="5.0", reject="15.0", quarantine="off", more=""):
     """The inside of a policy section."""
-    return f"tag = {tag}\nreject = {reject}\n{more}"
+    return f"tag = {tag}\nquarantine = {quarantine}\nreject = {reject}\n{more}"
 
 
 NO_THRESHOLDS = thresholds("off", "off")

@@ -154,3 +154,65 @@ def test_similar_names_stay(chain):
     delivery = chain.deliver(mail(headers=lines))
     for line in lines:
         assert delivery.one(line.partition(b":")[0].decode()) == "mine"
+
+
+def test_subject_tag(own_chain):
+    """Set once, whatever the message brings (traps 15, 16)."""
+    chain = own_chain(policy=thresholds(reject="off", more='subject_tag = "[SPAM]"'))
+    spam = phrase("SB_SEVEN")
+    assert chain.deliver(mail(spam)).one("Subject") == "[SPAM] Lunch on Tuesday"
+    assert chain.deliver(mail(spam, subject="[SPAM] again")).one("Subject") == "[SPAM] again"
+    assert chain.deliver(mail()).one("Subject") == "Lunch on Tuesday"
+    encoded = "=?utf-8?Q?R=C3=A9union?="
+    assert chain.deliver(mail(spam, subject=encoded)).one("Subject") == f"[SPAM] {encoded}"
+    bare = mail(spam).replace(b"Subject: Lunch on Tuesday\r\n", b"")
+    assert chain.deliver(bare).one("Subject") == "[SPAM]"
+
+
+@pytest.fixture(scope="module")
+def tagged():
+    with Chain(policy=thresholds(reject="off", more='subject_tag = "[SPAM]"'),
+               options='domain "other.example" { subject_tag = "[junk]"  tag = 6.9 }\n'
+                       'domain "plain.example" { subject_tag = "" tag = 3 }') as chain:
+        yield chain
+        chain.daemon.stop_cleanly()
+
+
+SUBJECTS = {    # what is sent: what arrives
+    b"Lunch": b" [SPAM] Lunch",
+    b"[spam] Lunch": b" [spam] Lunch",
+    b"": b" [SPAM]",
+    b"caf\xe9": b" [SPAM] caf\xe9",
+    "gęś".encode(): b" [SPAM] " + "gęś".encode(),
+    b"=?utf-8?B?W1NQQU1dIEx1bmNo?=": b" =?utf-8?B?W1NQQU1dIEx1bmNo?=",
+    b"=?utf-8?Q?a?=\r\n =?utf-8?Q?b?=": b" [SPAM] =?utf-8?Q?a?=\r\n =?utf-8?Q?b?=",
+    b"long " * 150 + b"end": b" [SPAM] " + b"long " * 150 + b"end",
+    b"\r\n\tfolded at once": b" [SPAM] folded at once",
+}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=range(len(SUBJECTS)))
+def test_subjects(tagged, subject):
+    """The tag in front, the old text as it was; not again where it stands, encoded or not."""
+    message = mail(phrase("SB_SEVEN"), subject=subject)
+    delivery = tagged.deliver(message, arguments="BODY=8BITMIME")
+    assert [value for name, value in delivery.fields if name == b"Subject"] == [SUBJECTS[subject]]
+    assert status_of(delivery)[0] == "Yes"
+
+
+def test_several_subjects(tagged):
+    """Whichever a mail reader shows has the tag; fields that only look alike have none (trap 5)."""
+    headers = [b"Subject-X: mine", b"SUBJECT: first", b"subject:[SPAM] second", b"X-Subject: mine"]
+    delivery = tagged.deliver(mail(phrase("SB_SEVEN"), headers=headers))
+    assert delivery.all("Subject") == ["[SPAM] first", "[SPAM] second", "[SPAM] Lunch on Tuesday"]
+    assert delivery.one("Subject-X") == delivery.one("X-Subject") == "mine"
+
+
+@pytest.mark.parametrize("recipients,expected", [
+    (["a@example.com", "b@other.example"], "[SPAM] Lunch on Tuesday"),
+    (["a@other.example"], "[junk] Lunch on Tuesday"),
+    (["a@other.example", "b@plain.example"], "Lunch on Tuesday"),
+])
+def test_the_strictest_recipient_names_the_tag(tagged, recipients, expected):
+    delivery = tagged.deliver(mail(phrase("SB_SEVEN")), recipients=recipients)
+    assert delivery.one("Subject") == expected
