@@ -48,8 +48,11 @@ struct slot_request {
 	enum server_outcome trouble; /* with SLOT_NONE_HEALTHY: what befell the last one set aside */
 };
 
-/* A pool for the scorers of a snapshot, its threads started. NULL with the reason. */
-struct pool *pool_new(struct settings *settings, struct err *err);
+/*
+ * A pool for the scorers of a snapshot, its threads started. `before` is the pool that it is to
+ * replace, whose known addresses it takes over, or NULL. NULL with the reason.
+ */
+struct pool *pool_new(struct settings *settings, const struct pool *before, struct err *err);
 struct pool *pool_ref(struct pool *pool);
 void pool_free(struct pool **pool);
 
@@ -81,6 +84,13 @@ const struct server_setting *server_setting(const struct server *server);
 
 /* An address to connect to, the next one after each failure. False when none is known. */
 bool server_address(struct pool *pool, struct server *server, struct server_address *ret_address);
+
+/*
+ * No connection could be had at `address`: make it the host's next one, where everybody goes from
+ * now on. False when the host has no more than the `tried` ones.
+ */
+bool server_other_address(struct pool *pool, struct server *server, unsigned tried,
+	struct server_address *address);
 
 /* A look at one server for status and metrics. */
 struct server_view {

@@ -413,7 +413,7 @@ static size_t count_servers(const struct settings *settings)
 }
 
 /* Enter every server. One whose name is yet to be looked up begins as not healthy. */
-static int enter_servers(struct pool *pool)
+static int enter_servers(struct pool *pool, const struct pool *before)
 {
 	const struct settings *settings = pool->settings;
 
@@ -423,7 +423,6 @@ static int enter_servers(struct pool *pool)
 		TAILQ_INIT(&pool->queues[s].waiters);
 		for (size_t i = 0; i < scorer->server_count; i++) {
 			struct server *server = &pool->servers[pool->server_count];
-			struct server_address unused;
 
 			*server = (struct server){ .scorer = scorer,
 				.setting = &scorer->servers[i],
@@ -433,15 +432,17 @@ static int enter_servers(struct pool *pool)
 				.probe_at = deadline_never() };
 			if (address_book_add(pool->book, server->setting) != 0)
 				return -1;
-			server->healthy =
-				address_book_get(pool->book, server->index, 0, &unused);
 			pool->server_count++;
 		}
 	}
+	if (before != NULL)
+		address_book_inherit(pool->book, before->book);
+	for (size_t i = 0; i < pool->server_count; i++)
+		pool->servers[i].healthy = address_book_count(pool->book, i) > 0;
 	return 0;
 }
 
-struct pool *pool_new(struct settings *settings, struct err *err)
+struct pool *pool_new(struct settings *settings, const struct pool *before, struct err *err)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 
@@ -456,11 +457,12 @@ struct pool *pool_new(struct settings *settings, struct err *err)
 	pool->queues = calloc(settings->scorer_count + 1, sizeof(*pool->queues));
 	pool->book = address_book_new(address_known, pool);
 	if (pool->servers == NULL || pool->queues == NULL || pool->book == NULL ||
-		enter_servers(pool) != 0)
+		enter_servers(pool, before) != 0)
 		err_set(err, "out of memory");
 	else
 		pool->keeper = keeper_start(pool, err);
-	if (pool->keeper == NULL || address_book_start(pool->book, err) != 0)
+	if (pool->keeper == NULL ||
+		address_book_start(pool->book, (int)settings->resolve_every_ms, err) != 0)
 		pool_free(&pool);
 	return pool;
 }
@@ -504,12 +506,24 @@ const struct server_setting *server_setting(const struct server *server)
 
 bool server_address(struct pool *pool, struct server *server, struct server_address *ret_address)
 {
-	unsigned attempt;
+	unsigned number;
 
 	pthread_mutex_lock(&pool->lock);
-	attempt = server->address;
+	number = server->address;
 	pthread_mutex_unlock(&pool->lock);
-	return address_book_get(pool->book, server->index, attempt, ret_address);
+	return address_book_get(pool->book, server->index, number, ret_address);
+}
+
+bool server_other_address(struct pool *pool, struct server *server, unsigned tried,
+	struct server_address *address)
+{
+	if (tried >= address_book_count(pool->book, server->index))
+		return false;
+	pthread_mutex_lock(&pool->lock);
+	if (server->address == address->number) /* else another message was here before us */
+		server->address++;
+	pthread_mutex_unlock(&pool->lock);
+	return server_address(pool, server, address);
 }
 
 size_t pool_view(struct pool *pool, struct server_view *views, size_t room)
