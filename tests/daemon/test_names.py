@@ -6,6 +6,7 @@ Each test has namespaces of its own with a name server that answers, hangs or li
 
 import functools
 import os
+import socket
 import time
 
 import pytest
@@ -32,6 +33,15 @@ class Place:
     def named(self, server):
         """The server's address with a name in it."""
         return server.replace("127.0.0.1", "scorer.test")
+
+    def listen_at(self, address, name, port, **options):
+        """A listener at another loopback address."""
+        self.scorer.listen(f"{name}-model")
+        model = self.scorer.listeners[f"{name}-model"]
+        sock = socket.create_server((address, port), backlog=100)
+        self.scorer.listeners[name] = type(model)(
+            self.scorer, name, model.protocol, "correct", sock, None, 0,
+            {"protocol": "spamd", **options})
 
     def start(self, *arguments, **options):
         daemon = Daemon(*arguments, **options)
@@ -144,13 +154,8 @@ def test_a_changed_address_is_adopted(place):
     port = int(server.rsplit(":", 1)[1])
     daemon = place.start([place.named(server)], options="resolve_every = 1s")
     wait_scored(daemon)
-    listener = place.scorer.listeners["old"]
+    place.listen_at("127.0.0.7", "new", port, score="2.0")
     place.names.addresses = ["127.0.0.7"]
-    import socket       # pylint: disable=import-outside-toplevel
-    moved = socket.create_server(("127.0.0.7", port), backlog=100)
-    place.scorer.listeners["new"] = type(listener)(
-        place.scorer, "new", listener.protocol, "correct", moved, None, 0,
-        {"protocol": "spamd", "score": "2.0"})
     scores = []
 
     def moved_over():
@@ -161,13 +166,18 @@ def test_a_changed_address_is_adopted(place):
     assert set(scores) == {"1.0", "2.0"}
 
 
-@with_names(addresses=["127.0.0.9", "127.0.0.1", "127.0.0.8"])
+@with_names(addresses=["127.0.0.1", "127.0.0.2", "127.0.0.9"])
 def test_a_host_with_several_addresses(place):
     """Where nobody answers at one address, the same message goes to the next one."""
-    daemon = place.start([place.named(place.scorer.listen("a"))])
-    wait_scored(daemon, timeout=5)
-    outcomes = [send(daemon.address, make()) for _ in range(10)]
-    assert all(is_scored(outcome) for outcome in outcomes)
+    port = ports.free_port()
+    place.listen_at("127.0.0.9", "a", port)
+    daemon = place.start([f"tcp://scorer.test:{port}"])
+    assert ports.wait_until(lambda: daemon.status()["servers"][0]["healthy"])
+    for address in ("127.0.0.1", "127.0.0.2", "127.0.0.9"):
+        assert all(is_scored(send(daemon.address, make())) for _ in range(5))
+        place.scorer.refuse("a")
+        place.listen_at(address, "a", port)
+    assert all(is_scored(send(daemon.address, make())) for _ in range(5))
     assert not [line for line in daemon.lines if "set aside" in line]
 
 
