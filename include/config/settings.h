@@ -143,6 +143,7 @@ struct settings {
 	size_t message_memory; /* of a body kept in memory before it goes to a file, bytes */
 	char *temp_directory;
 	unsigned max_sessions;
+	int64_t resolve_every_ms; /* between look-ups of a server's host name */
 	int64_t late_verdicts_ms; /* how long a late verdict is kept; 0: none are */
 	unsigned late_verdict_limit;
 	struct network_list trusted_networks;

@@ -21,6 +21,7 @@ struct transaction {
 	struct client client;
 	struct envelope envelope;
 	struct message *message;         /* NULL: none under way */
+	bool rest_skipped;               /* the mail server was told to keep the rest of the body */
 	bool out_of_memory;              /* something of this message was lost: defer it */
 };
 

@@ -8,7 +8,8 @@
  *	X-Spam-Level: *****                               (one a point, empty below 1, at most 50)
  *	X-Spam-Status: Yes, score=1001.3 required=5.0 tests=A,B
  *		autolearn=no autolearn_force=no version=4.0.1
- *	X-Spam-Partial: yes, scanned=524288 size=9437184  (only the head was scored; ours)
+ *	X-Spam-Partial: yes, scanned=524288 size=9437184  (only the head was scored; ours; size
+ *		only where it is known)
  *
  * and, when there is no verdict, one field: `X-Spam-Status: Unscanned, reason=timeout`.
  */

@@ -19,6 +19,7 @@ struct address_book; /* the look-up thread and what it found; owned by the pool 
 struct server_address {
 	struct sockaddr_storage address;
 	socklen_t length;
+	unsigned number; /* for server_other_address() */
 };
 
 /*
@@ -33,8 +34,20 @@ struct address_book *address_book_new(address_found *found, void *context);
 /* Add a server; entries are numbered from 0. -1 when out of memory. */
 int address_book_add(struct address_book *book, const struct server_setting *server);
 
-/* Start the look-up thread when any entry is a name. -1 with the reason. */
-int address_book_start(struct address_book *book, struct err *err);
+/*
+ * Take over what another book knows of the names that are in both, so that a reload does not begin
+ * without addresses. Before the start.
+ */
+void address_book_inherit(struct address_book *book, struct address_book *from);
+
+/*
+ * Start the look-up thread when any entry is a name; it looks known names up again every
+ * `refresh_ms`. -1 with the reason.
+ */
+int address_book_start(struct address_book *book, int refresh_ms, struct err *err);
+
+/* How many addresses entry `index` has; 0: none is known yet. */
+size_t address_book_count(struct address_book *book, size_t index);
 
 /*
  * An address of entry `index`: `attempt` counts upwards over the known ones, so that a host with

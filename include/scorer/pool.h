@@ -48,8 +48,11 @@ struct slot_request {
 	enum server_outcome trouble; /* with SLOT_NONE_HEALTHY: what befell the last one set aside */
 };
 
-/* A pool for the scorers of a snapshot, its threads started. NULL with the reason. */
-struct pool *pool_new(struct settings *settings, struct err *err);
+/*
+ * A pool for the scorers of a snapshot, its threads started. `before` is the pool that it is to
+ * replace, whose known addresses it takes over, or NULL. NULL with the reason.
+ */
+struct pool *pool_new(struct settings *settings, const struct pool *before, struct err *err);
 struct pool *pool_ref(struct pool *pool);
 void pool_free(struct pool **pool);
 
@@ -87,6 +90,13 @@ bool server_target(struct pool *pool, struct server *server, struct exchange_tar
  * start: a server that is given by name is not used before its name was looked up.
  */
 void pool_wait_ready(struct pool *pool, struct deadline until);
+
+/*
+ * No connection could be had at the target's address: make it the host's next one, where everybody
+ * goes from now on. False when the host has no more than the `tried` ones.
+ */
+bool server_other_address(struct pool *pool, struct server *server, unsigned tried,
+	struct exchange_target *target);
 
 /* A look at one server for status and metrics. */
 struct server_view {

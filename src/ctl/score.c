@@ -167,7 +167,7 @@ static int score_files(const struct tool *tool, const struct facts *facts, char 
 
 	if (settings == NULL)
 		return EXIT_REFUSED;
-	scoring.pool = pool_new(settings, &err);
+	scoring.pool = pool_new(settings, NULL, &err);
 	settings_free(&settings);
 	if (scoring.pool == NULL)
 		return tool_fail("%s", err.text);

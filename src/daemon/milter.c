@@ -217,8 +217,10 @@ static sfsistat on_body(SMFICTX *context, unsigned char *bytes, size_t length)
 
 	if (session == NULL)
 		return SMFIS_TEMPFAIL;
-	if (session_body(session, bytes, length) && session->can.skip)
+	if (session_body(session, bytes, length) && session->can.skip) {
+		session->mail.rest_skipped = true;
 		return SMFIS_SKIP;
+	}
 	return go_on(session->can.silent_body);
 }
 

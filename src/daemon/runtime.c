@@ -67,7 +67,7 @@ int runtime_start(struct settings *settings, struct err *err)
 	set_late_limits(settings);
 	if (open_store(settings, err) != 0)
 		return -1;
-	state.pool = pool_new(settings, err);
+	state.pool = pool_new(settings, NULL, err);
 	state.loaded_at = time(NULL);
 	return state.pool == NULL ? -1 : 0;
 }
@@ -124,7 +124,7 @@ int runtime_reload(struct strlist *errors)
 	}
 	warn_fixed(pool_settings(before), settings);
 	after = process_raise_descriptors(settings, &err) == 0 && open_store(settings, &err) == 0 ?
-		pool_new(settings, &err) :
+		pool_new(settings, before, &err) :
 		NULL;
 	if (after == NULL) {
 		(void)strlist_add(errors, err.text);

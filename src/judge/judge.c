@@ -185,7 +185,8 @@ static bool build_headers(const struct transaction *mail, struct judgement *judg
 		.host = mail->client.server_name,
 		.engine = FALLBACK_ENGINE,
 		.scanned_bytes = mail->settings->max_scan_size,
-		.message_bytes = message_size(mail->message) };
+		/* How large a message is whose rest the mail server kept, nobody told us. */
+		.message_bytes = mail->rest_skipped ? 0 : message_size(mail->message) };
 
 	if (action->kind != ACTION_DELIVER)
 		return true;

@@ -100,6 +100,8 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 	put_tests(&line, verdict);
 	log_info(NULL, "%s", buf_text(&line));
 	buf_free(&line);
-	if (verdict->err.text[0] != '\0')
+	if (verdict->status == VERDICT_ERROR) /* our own trouble: the administrator's to mend */
+		log_warn(mail->envelope.queue_id, "no score: %s", verdict->err.text);
+	else if (verdict->err.text[0] != '\0')
 		log_debug(mail->envelope.queue_id, "no score: %s", verdict->err.text);
 }

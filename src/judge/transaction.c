@@ -76,6 +76,7 @@ void transaction_reset(struct transaction *transaction)
 {
 	message_free(&transaction->message);
 	envelope_free(&transaction->envelope);
+	transaction->rest_skipped = false;
 	transaction->out_of_memory = false;
 }
 

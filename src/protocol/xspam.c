@@ -242,9 +242,9 @@ static bool add_partial(struct header_list *list, const struct xspam_facts *fact
 	buf_init(&text, LIMIT_ADDED_LINE);
 	buf_puts(&text, "yes");
 	if (facts->scanned_bytes > 0)
-		buf_printf(&text, ", scanned=%llu size=%llu",
-			(unsigned long long)facts->scanned_bytes,
-			(unsigned long long)facts->message_bytes);
+		buf_printf(&text, ", scanned=%llu", (unsigned long long)facts->scanned_bytes);
+	if (facts->message_bytes > 0)
+		buf_printf(&text, " size=%llu", (unsigned long long)facts->message_bytes);
 	return !text.failed && add_folded(list, "X-Spam-Partial", buf_text(&text));
 }
 

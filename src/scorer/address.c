@@ -16,9 +16,8 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-/* A name that is known is looked up again this often, one that is not this often, milliseconds. */
-#define REFRESH_MS 60000
-#define RETRY_MS   2000
+/* A name that could not be looked up is tried again this soon, milliseconds. */
+#define RETRY_MS 2000
 
 struct entry {
 	char *host;
@@ -38,6 +37,7 @@ struct address_book {
 	pthread_cond_t changed;
 	unsigned owners;
 	bool stopping;
+	int refresh_ms;
 	struct entry *entries;
 	size_t count;
 	address_found *found;
@@ -176,14 +176,14 @@ static bool look_up(struct address_book *book, size_t index)
 /* Look every name up once. Returns how long until the next round, or -1 to stop. */
 static int round_of_lookups(struct address_book *book)
 {
-	int wait_ms = REFRESH_MS;
+	int wait_ms = book->refresh_ms;
 
 	for (size_t i = 0; i < book->count; i++) {
 		if (!book->entries[i].is_name)
 			continue;
 		if (!look_up(book, i))
 			return -1;
-		if (book->entries[i].complained)
+		if (book->entries[i].complained && wait_ms > RETRY_MS)
 			wait_ms = RETRY_MS;
 	}
 	return wait_ms;
@@ -210,7 +210,27 @@ static void *lookup_main(void *argument)
 	return NULL;
 }
 
-int address_book_start(struct address_book *book, struct err *err)
+static bool is_same(const struct entry *a, const struct entry *b)
+{
+	return a->is_name && b->is_name && strcmp(a->host, b->host) == 0 &&
+		strcmp(a->port, b->port) == 0;
+}
+
+void address_book_inherit(struct address_book *book, struct address_book *from)
+{
+	pthread_mutex_lock(&from->lock);
+	for (size_t i = 0; i < book->count; i++)
+		for (size_t j = 0; j < from->count; j++) {
+			if (!is_same(&book->entries[i], &from->entries[j]))
+				continue;
+			memcpy(book->entries[i].addresses, from->entries[j].addresses,
+				sizeof(book->entries[i].addresses));
+			book->entries[i].count = from->entries[j].count;
+		}
+	pthread_mutex_unlock(&from->lock);
+}
+
+int address_book_start(struct address_book *book, int refresh_ms, struct err *err)
 {
 	pthread_t thread;
 	bool names = false;
@@ -221,6 +241,7 @@ int address_book_start(struct address_book *book, struct err *err)
 	if (!names)
 		return 0;
 	book->owners = 2;
+	book->refresh_ms = refresh_ms;
 	errnum = thread_start(&thread, lookup_main, book);
 	if (errnum != 0) {
 		book->owners = 1;
@@ -228,6 +249,16 @@ int address_book_start(struct address_book *book, struct err *err)
 	}
 	pthread_detach(thread);
 	return 0;
+}
+
+size_t address_book_count(struct address_book *book, size_t index)
+{
+	size_t count;
+
+	pthread_mutex_lock(&book->lock);
+	count = book->entries[index].count;
+	pthread_mutex_unlock(&book->lock);
+	return count;
 }
 
 bool address_book_get(struct address_book *book, size_t index, unsigned attempt,
@@ -238,8 +269,10 @@ bool address_book_get(struct address_book *book, size_t index, unsigned attempt,
 
 	pthread_mutex_lock(&book->lock);
 	known = entry->count > 0;
-	if (known)
+	if (known) {
 		*ret_address = entry->addresses[attempt % entry->count];
+		ret_address->number = attempt;
+	}
 	pthread_mutex_unlock(&book->lock);
 	return known;
 }

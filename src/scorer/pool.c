@@ -111,7 +111,7 @@ static size_t count_servers(const struct settings *settings)
 }
 
 /* Enter every server. One whose name is yet to be looked up begins as not healthy. */
-static int enter_servers(struct pool *pool)
+static int enter_servers(struct pool *pool, const struct pool *before)
 {
 	const struct settings *settings = pool->settings;
 
@@ -121,7 +121,6 @@ static int enter_servers(struct pool *pool)
 		TAILQ_INIT(&pool->queues[s].waiters);
 		for (size_t i = 0; i < scorer->servers.count; i++) {
 			struct server *server = &pool->servers[pool->server_count];
-			struct server_address unused;
 
 			*server = (struct server){ .scorer = scorer,
 				.setting = &scorer->servers.items[i],
@@ -136,14 +135,16 @@ static int enter_servers(struct pool *pool)
 			if (address_book_add(pool->book, server->setting) != 0 ||
 				(server->idle == NULL && scorer->protocol != SCORER_SPAMD))
 				return -1;
-			server->healthy =
-				address_book_get(pool->book, server->index, 0, &unused);
 		}
 	}
+	if (before != NULL)
+		address_book_inherit(pool->book, before->book);
+	for (size_t i = 0; i < pool->server_count; i++)
+		pool->servers[i].healthy = address_book_count(pool->book, i) > 0;
 	return 0;
 }
 
-struct pool *pool_new(struct settings *settings, struct err *err)
+struct pool *pool_new(struct settings *settings, const struct pool *before, struct err *err)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 
@@ -158,11 +159,12 @@ struct pool *pool_new(struct settings *settings, struct err *err)
 	pool->queues = calloc(settings->scorer_count + 1, sizeof(*pool->queues));
 	pool->book = address_book_new(address_known, pool);
 	if (pool->servers == NULL || pool->queues == NULL || pool->book == NULL ||
-		enter_servers(pool) != 0)
+		enter_servers(pool, before) != 0)
 		err_set(err, "out of memory");
 	else
 		pool->keeper = keeper_start(pool, err);
-	if (pool->keeper == NULL || address_book_start(pool->book, err) != 0)
+	if (pool->keeper == NULL ||
+		address_book_start(pool->book, (int)settings->resolve_every_ms, err) != 0)
 		pool_free(&pool);
 	return pool;
 }
@@ -211,16 +213,28 @@ const struct server_setting *server_setting(const struct server *server)
 
 bool server_target(struct pool *pool, struct server *server, struct exchange_target *ret_target)
 {
-	unsigned attempt;
+	unsigned number;
 
 	ret_target->scorer = server->scorer;
 	ret_target->server = server->setting;
 	ret_target->idle = server->idle;
 
 	pthread_mutex_lock(&pool->lock);
-	attempt = server->address;
+	number = server->address;
 	pthread_mutex_unlock(&pool->lock);
-	return address_book_get(pool->book, server->index, attempt, &ret_target->address);
+	return address_book_get(pool->book, server->index, number, &ret_target->address);
+}
+
+bool server_other_address(struct pool *pool, struct server *server, unsigned tried,
+	struct exchange_target *target)
+{
+	if (tried >= address_book_count(pool->book, server->index))
+		return false;
+	pthread_mutex_lock(&pool->lock);
+	if (server->address == target->address.number) /* else another message was here before us */
+		server->address++;
+	pthread_mutex_unlock(&pool->lock);
+	return server_target(pool, server, target);
 }
 
 struct server_view *pool_view(struct pool *pool, size_t *ret_count)

@@ -14,6 +14,8 @@
 struct asked {
 	struct server *server;
 	struct exchange *exchange;
+	struct exchange_target target;
+	unsigned addresses; /* of the host, tried so far */
 };
 
 struct run {
@@ -105,7 +107,7 @@ static void begin(struct run *run, struct server *server)
 		fail(run, VERDICT_ERROR, "out of memory");
 		return;
 	}
-	run->asked[run->asked_count++] = (struct asked){ server, exchange };
+	run->asked[run->asked_count++] = (struct asked){ server, exchange, target, 1 };
 }
 
 static int64_t hedge_after_ms(const struct run *run)
@@ -175,18 +177,37 @@ static void wait_for_events(struct run *run)
 	(void)poll(set, count, deadline_ms_left(until));
 }
 
+/* A host of several addresses could not be reached at one: go on at the next. */
+static bool try_other_address(struct run *run, struct asked *asked)
+{
+	struct exchange *exchange;
+
+	if (asked->exchange->connected || asked->exchange->verdict.status != VERDICT_REFUSED ||
+		!server_other_address(run->scan->pool, asked->server, asked->addresses,
+			&asked->target))
+		return false;
+	exchange = exchange_start(&asked->target, run->scan->request);
+	if (exchange == NULL)
+		return false;
+	exchange_free(&asked->exchange);
+	asked->exchange = exchange;
+	asked->addresses++;
+	return true;
+}
+
 /* Step all; true when one brought a verdict, which is then in *ret_verdict. */
 static bool step_all(struct run *run, struct verdict *ret_verdict)
 {
 	for (size_t i = run->asked_count; i > 0; i--) {
 		struct asked *asked = &run->asked[i - 1];
-		struct verdict *verdict = &asked->exchange->verdict;
+		struct verdict *verdict;
 		enum server_outcome outcome;
 		struct err why;
 
 		exchange_step(asked->exchange);
-		if (!asked->exchange->done)
+		if (!asked->exchange->done || try_other_address(run, asked))
 			continue;
+		verdict = &asked->exchange->verdict;
 		outcome = outcome_of(asked->exchange);
 		why = verdict->err;
 		sign(verdict, asked->server);

@@ -137,6 +137,7 @@ static void defaults_suit_a_small_mail_server(void **state)
 	assert_int_equal(settings->message_memory, 1024 * 1024);
 	assert_string_equal(settings->temp_directory, "/var/tmp");
 	assert_int_equal(settings->max_sessions, 1000);
+	assert_true(settings->resolve_every_ms == 60000);
 	assert_true(settings->late_verdicts_ms == 3600000);
 	assert_int_equal(settings->late_verdict_limit, 1000);
 	assert_int_equal(settings->trusted_networks.count, 2);
