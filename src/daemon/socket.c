@@ -14,6 +14,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* What the kernel shows for a group that the user name space does not hold. */
+#define OVERFLOW_GROUP 65534
+
 static int connect_unix(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -146,6 +149,31 @@ int socket_prepare(const struct settings *settings, struct socket_making *ret_ma
 }
 
 /*
+ * Files made in a directory with the set-group-ID bit have its group (inode(7)), so that a daemon
+ * that may change no groups, or that cannot even name the group because its user name space does
+ * not hold it (user_namespaces(7): such ids read as the overflow id), needs no change.
+ */
+static bool directory_gives_group(const char *path, gid_t group)
+{
+	struct sockaddr_un address; /* as long as any path of a socket */
+	char parent[sizeof(address.sun_path)];
+	struct stat status;
+	char *slash;
+	int errnum = errno;
+	bool gives;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	slash = strrchr(parent, '/');
+	if (slash == NULL)
+		return false;
+	slash[slash == parent ? 1 : 0] = '\0';
+	gives = stat(parent, &status) == 0 && (status.st_mode & S_ISGID) != 0 &&
+		(status.st_gid == group || (errnum == EINVAL && status.st_gid == OVERFLOW_GROUP));
+	errno = errnum;
+	return gives;
+}
+
+/*
  * Give the socket its group and mode where umask and group could not, and, started as root, to the
  * user who will run: the gate connects to it, and it is removed at the end.
  */
@@ -160,7 +188,7 @@ static int set_owner_and_mode(const struct settings *settings, struct err *err)
 	if (settings->socket_group[0] != '\0') {
 		if (find_group(settings->socket_group, &group, err) != 0)
 			return -1;
-		if (chown(path, (uid_t)-1, group) != 0)
+		if (chown(path, (uid_t)-1, group) != 0 && !directory_gives_group(path, group))
 			return err_set_errno(err, errno,
 				"cannot give %s to group %s: start as root, or make the user a member of "
 				"that group", path, settings->socket_group);

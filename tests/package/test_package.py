@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tarball and the Debian package: complete, clean, reproducible, and at work in a clean tree.
+
+The tests of the tree tell one story, in this order: installation before and after Postfix, mail,
+upgrade, removal and purge. What runs in the tree is debian/tests, as autopkgtest would run it.
+"""
+
+import hashlib
+import re
+import tarfile
+
+import pytest
+
+from build import source_files
+
+STATE = "/var/lib/spambridge/quarantine/new"
+SOCKET = "/var/spool/postfix/spambridge/milter.sock"
+# settings of the unit that concern starting and stopping, not what the process may do
+LIFE = {"Type", "Restart", "RestartSec", "WatchdogSec", "TimeoutStopSec", "RuntimeDirectory",
+        "RuntimeDirectoryMode", "StateDirectory", "StateDirectoryMode", "ReadWritePaths"}
+
+
+def test_the_tarball_is_complete(tarball):
+    with tarfile.open(tarball) as archive:
+        held = {member.name.split("/", 1)[1] for member in archive.getmembers() if member.isfile()}
+    missing = {name for name in source_files() - held
+               if not name.startswith("debian/") and not name.endswith("~")}
+    assert not missing, f"not in EXTRA_DIST: {sorted(missing)}"
+    assert "configure" in held and "Makefile.in" in held
+    assert not [name for name in held if "__pycache__" in name]
+
+
+def test_the_tarball_builds_without_autotools(builder, tarball):
+    """To /usr/local below another root, in a tree that has neither git nor autoconf in reach."""
+    folder = builder.folder("local")
+    builder.run("tar", "-xf", str(tarball), "--strip-components=1", cwd=folder)
+    for tool in ("autoconf", "automake", "aclocal", "autoheader", "git"):
+        (folder / tool).symlink_to("/bin/false")
+    path = f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin"
+    builder.run("./configure", "-q", "--disable-dependency-tracking", cwd=folder, PATH=path)
+    builder.run("make", "-s", "-j2", cwd=folder, PATH=path)
+    builder.run("make", "-s", "install", f"DESTDIR={folder}/root", cwd=folder, PATH=path)
+    root = folder / "root/usr/local"
+    assert builder.run(str(root / "sbin/spambridge"), "-V").startswith("spambridge ")
+    unit = (root / "lib/systemd/system/spambridge.service").read_text(encoding="utf-8")
+    assert "\nExecStart=/usr/local/sbin/spambridge\n" in unit and "@" not in re.sub(
+        "[a-z]+@-|@[a-z]+-|@resources|@privileged", "", unit)
+    assert (root / "lib/sysusers.d/spambridge.conf").exists()
+    assert (root / "share/man/man8/spambridge.8").exists()
+
+
+def test_a_second_build_is_the_same(builder, tarball, built):
+    """Another directory, umask, time zone, language and host's user name."""
+    again = builder.package(tarball, "the-second-time", "-b", LC_ALL="C", LANG="de_DE",
+                            TZ="Pacific/Auckland", USER="somebody")
+    first = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+             for path in built.glob("*.deb")}
+    second = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+              for path in again.glob("*.deb")}
+    assert len(first) == 2 and first == second
+
+
+def test_lintian_is_content(builder, built):
+    changes = next(built.glob("*.changes"))
+    found = builder.run("lintian", "--pedantic", "--display-info", "--show-overrides",
+                        "--fail-on=none", "--tag-display-limit", "0", str(changes))
+    assert [line for line in found.splitlines() if not line.startswith(("O: ", "N: "))] == []
+
+
+@pytest.mark.parametrize("unit,limit", [("spambridge.service", 1.1), ("unix", 0.5)])
+def test_the_sandbox_is_tight(builder, package, unit, limit):
+    folder = builder.folder(f"unit-{unit}")
+    builder.run("dpkg-deb", "-x", str(package), str(folder))
+    path = folder / "lib/systemd/system/spambridge.service"
+    if unit == "unix":
+        drop_in = folder / "usr/share/doc/spambridge/examples/unix-sockets-only.conf"
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(drop_in.read_text(encoding="utf-8"))
+    found = builder.run("systemd-analyze", "security", "--offline=true", "--no-pager", str(path))
+    exposure = float(re.search(r"Overall exposure level .*: ([0-9.]+) ", found).group(1))
+    print(f"{unit}: {exposure}")
+    assert exposure <= limit, found
+
+
+def state(tree):
+    return tree.run("systemctl", "is-active", "spambridge", check=False).stdout.strip()
+
+
+def install(tree, *packages):
+    return tree.run("apt-get", "-q", "-y", "-o", "Dpkg::Options::=--force-confold",
+                    "install", *packages).stdout
+
+
+def own_test(tree, name):
+    """Run one of debian/tests in the tree."""
+    done = tree.run("sh", "-c", f"cd /usr/src/spambridge && debian/tests/{name} 2>&1", check=False)
+    assert done.returncode == 0, done.stdout[-8000:]
+    return done.stdout
+
+
+def test_installation_before_postfix(tree):
+    """The daemon waits for a mail server, and the package is installed nevertheless."""
+    install(tree, "/root/spambridge.deb")
+    assert tree.run("id", "-un", "spambridge").stdout.strip() == "spambridge"
+    own_test(tree, "config")
+    if tree.booted:
+        assert state(tree) != "active"
+        log = tree.run("journalctl", "--no-pager", "-u", "spambridge").stdout
+        assert 'there is no such group' in log
+
+
+def test_postfix_brings_the_daemon_along(tree):
+    install(tree, "postfix", "spamd", "python3-pytest")
+    if not tree.booted:
+        tree.run("systemd-tmpfiles", "--create", "spambridge.conf")
+        assert tree.run("stat", "-c", "%U %G %a", "/var/spool/postfix/spambridge").stdout.strip() \
+            == "spambridge postfix 2750"
+        return
+    assert tree.run("systemctl", "is-active", "--wait", "spambridge", check=False).stdout.strip() \
+        == "active"
+    assert tree.run("stat", "-c", "%U %G %a", SOCKET).stdout.strip() == "spambridge postfix 660"
+    before = tree.run("systemctl", "show", "-P", "MainPID", "spambridge").stdout
+    tree.run("systemctl", "reload", "spambridge")
+    assert state(tree) == "active"
+    assert before == tree.run("systemctl", "show", "-P", "MainPID", "spambridge").stdout
+
+
+def test_mail(tree):
+    print(own_test(tree, "mail"))
+
+
+def sandbox(tree):
+    """What the installed unit forbids, as words for systemd-run."""
+    unit = tree.run("cat", "/lib/systemd/system/spambridge.service").stdout
+    service = unit.split("[Service]\n")[1].split("\n[")[0]
+    pairs = [line for line in service.splitlines() if re.match(r"[A-Z]\w*=", line)]
+    return [word for line in pairs
+            if line.split("=")[0] not in LIFE and not line.startswith("Exec")
+            for word in ("-p", line)]
+
+
+def test_the_daemon_suite_under_the_seccomp_filter(tree):
+    """All of tests/daemon with the unit's user, filter and name spaces around test and daemon."""
+    if not tree.booted:
+        pytest.skip("systemd does not run in the tree")
+    done = tree.run("systemd-run", "--quiet", "--pipe", "--wait", *sandbox(tree), "--",
+                    "/usr/src/spambridge/debian/tests/daemon", check=False)
+    print(done.stdout[-3000:])
+    assert done.returncode == 0, done.stdout[-8000:]
+
+
+def test_an_upgrade_keeps_configuration_and_mail(tree, builder, package):
+    version = tree.run("dpkg-query", "-W", "-f", "${Version}", "spambridge").stdout
+    newer = builder.next_version(package, version + "+next1")
+    tree.copy(newer, "/root/newer.deb")
+    tree.run("sh", "-c", "echo '# ours' >>/etc/spambridge/spambridge.conf")
+    tree.run("install", "-d", "-o", "spambridge", "-g", "spambridge", "-m", "750", STATE)
+    tree.run("sh", "-c", f"echo mail >{STATE}/kept")
+    before = tree.run("systemctl", "show", "-P", "MainPID", "spambridge", check=False).stdout
+    install(tree, "/root/newer.deb")
+    assert tree.run("dpkg-query", "-W", "-f", "${Version}", "spambridge").stdout.endswith("+next1")
+    tree.run("grep", "-q", "^# ours$", "/etc/spambridge/spambridge.conf")
+    tree.run("test", "-e", f"{STATE}/kept")
+    if tree.booted:
+        assert state(tree) == "active"
+        assert before != tree.run("systemctl", "show", "-P", "MainPID", "spambridge").stdout
+
+
+def test_removal_and_purge(tree):
+    print(own_test(tree, "purge"))
+    if tree.booted:
+        assert tree.run("systemctl", "list-unit-files", "--no-legend", "spambridge.service",
+                        check=False).stdout.strip() == ""
+    left = tree.run("find", "/etc", "/var", "/run", "-xdev", "-name", "*spambridge*",
+                    "-not", "-path", "/var/log/*", "-not", "-path", "/var/cache/apt/*",
+                    check=False).stdout.split()
+    assert [name for name in left if "milter_" not in name] == []
+
+
+def test_installation_after_postfix(tree):
+    install(tree, "/root/spambridge.deb")
+    assert tree.run("stat", "-c", "%U %G %a", "/var/spool/postfix/spambridge").stdout.strip() \
+        == "spambridge postfix 2750"
+    if tree.booted:
+        assert state(tree) == "active"
+        assert tree.run("stat", "-c", "%U %G %a", SOCKET).stdout.strip() \
+            == "spambridge postfix 660"
+        tree.run("dpkg", "--purge", "spambridge")
+        assert tree.run("find", "/var/lib/spambridge", "/var/spool/postfix/spambridge",
+                        check=False).stdout.count("No such file") == 2
