@@ -136,6 +136,12 @@ def correct(exchange, request, opinion):
 
 
 @behaviour
+def verbatim(exchange, request, opinion):
+    """The listener's option `reply` as JSON, whatever the message."""
+    exchange.send(http(json.dumps(exchange.option("reply")).encode()))
+
+
+@behaviour
 def byte_writes(exchange, request, opinion):
     exchange.drip(http(good(exchange, opinion)), 0.0005)
 
@@ -375,6 +381,7 @@ _bad_json("json_bad_utf8", lambda members, body: body.replace(b'"score"', b'"x\x
 _bad_json("json_deep", lambda members, body: b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"," + body[1:])
 _bad_json("duplicate_keys", lambda members, body: body[:-1] + b', "score": 99}')
 _bad_json("no_score", lambda m, body: {key: v for key, v in m.items() if key != "score"})
+_bad_json("no_message_id", lambda m, body: {key: v for key, v in m.items() if key != "message-id"})
 _bad_json("no_action", lambda m, body: {key: v for key, v in m.items() if key != "action"})
 _bad_json("unknown_action", lambda members, body: {**members, "action": "teleport"})
 _bad_json("action_number", lambda members, body: {**members, "action": 7})
