@@ -47,7 +47,7 @@ static bool add_head(struct message *message, char *at, char **ret_body)
 		*colon = '\0';
 		out = colon + 1;
 		for (char *in = colon + 1; in < end; in++)
-			if (*in != '\r')
+			if (*in != '\r' || in[1] != '\n')
 				*out++ = *in;
 		if (out > colon + 1 && out[-1] == '\n')
 			out--;
