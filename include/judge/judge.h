@@ -33,6 +33,7 @@ struct judgement {
 	struct header_instance *removals; /* reserved fields, last first; owned */
 	size_t removal_count;
 	struct header_list additions;
+	struct strlist added;       /* recipients who get the message besides or instead */
 	const char *subject_tag;    /* put before each Subject; NULL or "": nothing; borrowed */
 	char reply[LIMIT_REPLY_TEXT + 1];  /* text of a refusal or deferral */
 	int64_t total_us;           /* from end of message to the judgement */

@@ -132,6 +132,8 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		*ret_steps = steps & SMFIP_NOUNKNOWN;
 		return SMFIS_CONTINUE;
 	}
+	if (settings_add_recipients(session->mail.settings))
+		*ret_actions |= actions & SMFIF_ADDRCPT;
 	*ret_steps = choose_steps(steps, settings_need_whole_message(session->mail.settings));
 	note_abilities(session, *ret_actions, *ret_steps);
 	if ((actions & SMFIF_SETSYMLIST) != 0) {
@@ -290,7 +292,8 @@ int milter_open(const struct settings *settings, struct err *err)
 	struct smfiDesc description = {
 		.xxfi_name = (char *)"spambridge",
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT | SMFIF_SETSYMLIST,
+		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT | SMFIF_ADDRCPT |
+			SMFIF_SETSYMLIST,
 		.xxfi_connect = on_connect,
 		.xxfi_helo = on_helo,
 		.xxfi_envfrom = on_mail,
