@@ -46,6 +46,10 @@
 #define LIMIT_ADDED_HEADER 8192
 #define LIMIT_ADDED_LINE 998
 
+/* Original recipients of a redirected message that are named in it, count, and one, bytes. */
+#define LIMIT_ORIGINAL_RECIPIENTS 100
+#define LIMIT_ORIGINAL_RECIPIENT 320
+
 /* Scores, thousandths: SpamAssassin's GTUBE is 1000; anything beyond a million is nonsense. */
 #define LIMIT_SCORE_MILLI 1000000000
 

@@ -48,4 +48,7 @@ int check_reply_text(const char *text, struct err *err);
  */
 int check_reply_code(const char *text, struct err *err);
 
+/* An address that mail can be sent to: local@domain in ASCII without blanks and brackets; or "". */
+int check_address(const char *text, struct err *err);
+
 #endif

@@ -25,4 +25,7 @@ bool domain_normalise(const char *domain, char *out, size_t out_size);
  */
 bool address_normalise(const char *address, char *local, char *domain, size_t size_of_each);
 
+/* Do these address the same mailbox, as far as spelling goes? Two that are no addresses: no. */
+bool addresses_match(const char *a, const char *b);
+
 #endif

@@ -16,6 +16,9 @@
 /* A threshold that no score reaches: `off`. */
 #define THRESHOLD_OFF INT32_MAX
 
+/* The threshold of a redirection or copy that follows `tag`. */
+#define THRESHOLD_TAG (INT32_MAX - 1)
+
 enum on_failure {
 	ON_FAILURE_ACCEPT,
 	ON_FAILURE_TEMPFAIL,
@@ -42,6 +45,10 @@ enum policy_field {
 	POLICY_REJECT,
 	POLICY_REJECT_ACTION,
 	POLICY_REJECT_CODE,
+	POLICY_REDIRECT,
+	POLICY_REDIRECT_SCORE,
+	POLICY_COPY_TO,
+	POLICY_COPY_SCORE,
 	POLICY_SUBJECT_TAG,
 	POLICY_REJECT_TEXT,
 	POLICY_ON_FAILURE,
@@ -60,6 +67,10 @@ struct policy_fields {
 	int32_t reject;
 	enum reject_action reject_action;
 	const char *reject_code; /* "550 5.7.1": of class 5, or 4 to put mail off */
+	const char *redirect;   /* an address that gets the message instead; "": none */
+	int32_t redirect_score; /* thousandths, THRESHOLD_OFF or THRESHOLD_TAG */
+	const char *copy_to;    /* an address that gets it too; "": none */
+	int32_t copy_score;
 	const char *subject_tag; /* "": none */
 	const char *reject_text; /* template: %{score} %{required} %{id} ... */
 	enum on_failure on_failure;
@@ -78,5 +89,8 @@ bool policy_fields_ordered(const struct policy_fields *fields, struct err *err);
 
 /* Does this section ask for mail to be kept, so that the whole message has to be collected? */
 bool policy_fields_keep_mail(const struct policy_fields *fields);
+
+/* Does it redirect or copy mail? */
+bool policy_fields_add_recipients(const struct policy_fields *fields);
 
 #endif

@@ -192,6 +192,9 @@ bool settings_need_whole_message(const struct settings *settings);
 /* Does any scorer decide by itself (trust_action)? It may then want to change the envelope. */
 bool settings_trust_a_scorer(const struct settings *settings);
 
+/* Can any message get a further recipient? Only then is the mail server asked to allow that. */
+bool settings_add_recipients(const struct settings *settings);
+
 /*
  * The effective configuration as text that settings_load() takes again: every supported option in
  * table order, then the domain {} and address {} sections. The entries of a domain table are not

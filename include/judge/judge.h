@@ -34,6 +34,7 @@ struct judgement {
 	size_t removal_count;
 	struct header_list additions;
 	const struct message_edits *edits; /* what else the scorer wants; NULL: nothing; borrowed */
+	struct strlist added;       /* recipients who get the message besides or instead */
 	const char *subject_tag;    /* put before each Subject; NULL or "": nothing; borrowed */
 	char reply[LIMIT_REPLY_TEXT + 1];  /* text of a refusal or deferral */
 	int64_t total_us;           /* from end of message to the judgement */

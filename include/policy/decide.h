@@ -3,8 +3,8 @@
  * What is to happen to a message: (thresholds of each recipient, verdict) to one action.
  *
  * Pure: no I/O, no clock, no log, no memory. Rules: a threshold is reached when score >=
- * threshold; the highest one by severity wins (reject, quarantine, defer, tag). A failure of the
- * scorer follows on_failure and never rejects; a failure of our own (VERDICT_ERROR) defers.
+ * threshold; the highest one by severity wins (reject, quarantine, defer, redirect, copy, tag). A
+ * failure of the scorer follows on_failure and never rejects; a failure of our own (VERDICT_ERROR) defers.
  */
 #ifndef SPAMBRIDGE_POLICY_DECIDE_H
 #define SPAMBRIDGE_POLICY_DECIDE_H
@@ -23,6 +23,8 @@
 enum outcome {
 	OUTCOME_PASS,
 	OUTCOME_TAG,
+	OUTCOME_COPY,       /* delivered, to somebody else as well */
+	OUTCOME_REDIRECT,   /* delivered, to somebody else instead */
 	OUTCOME_DEFER,      /* by its score */
 	OUTCOME_QUARANTINE,
 	OUTCOME_DISCARD,    /* dropped, and nobody is told */
@@ -51,23 +53,27 @@ struct action {
 	bool spam;        /* Yes or No in X-Spam-Status */
 	int32_t required; /* thousandths; THRESHOLD_OFF: every remaining recipient has tag = off */
 	bool hold;        /* the copies of who withholds the message are stored (see policy_stores) */
+	bool redirect;    /* nobody gets it but those who others are redirected to */
 	bool keep;        /* refused or dropped, and a copy is kept for who asks for it */
 	const char *code; /* of a refusal or deferral, "550 5.7.1"; borrowed */
 	const char *text; /* template of its text; NULL: say why there is no verdict; borrowed */
 	const struct policy_fields *decisive; /* whose fields made the decision; NULL: nobody's */
 };
 
-/* The words of the log: "pass", "tag", "reject", "tempfail", "quarantine", "discard". */
+/* The words of the log: "pass", "tag", "reject", "tempfail", "quarantine", "discard", "redirect". */
 const char *action_word(const struct action *action);
 
-/* "pass", "tag", "defer", "quarantine", "discard", "reject", "tempfail" */
+/* "pass", "tag", "copy", "redirect", "defer", "quarantine", "discard", "reject", "tempfail" */
 const char *outcome_word(enum outcome outcome);
 
 /* One recipient's outcome. */
 enum outcome policy_outcome(const struct policy_fields *fields, const struct verdict *verdict);
 
-/* Does this outcome keep the message from its recipient? */
+/* Does this outcome keep the message from its recipient and from everybody in his place? */
 bool outcome_withholds(enum outcome outcome);
+
+/* Who gets this recipient's copy besides him, or in his place; NULL: nobody. Borrowed. */
+const char *outcome_adds(enum outcome outcome, const struct policy_fields *fields);
 
 /*
  * The action for a message to `count` recipients, `policies[i]` being those of recipient i, whose
@@ -85,7 +91,8 @@ bool outcome_withholds(enum outcome outcome);
  * off for a recipient never happens to it: then the next lower one that is not, does. Discarding is
  * holding, or refusing where nothing can be held.
  *
- * Headers are common to those who get the message: the strictest tag threshold among them counts.
+ * Who is redirected gets the message in this sense. Headers are common to those who get it: the
+ * strictest tag threshold among them counts; of the redirected only when all of them are.
  * A message without recipients is delivered as its verdict says by nobody's threshold.
  */
 struct action policy_decide(const struct policy_fields *policies, size_t count,

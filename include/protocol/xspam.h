@@ -53,6 +53,13 @@ bool xspam_build(
 	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts);
 
 /*
+ * Append `X-Spam-Orig-To: ADDRESS` for a recipient whose mail somebody else gets. What is no
+ * printable ASCII becomes '?', and an address is cut at LIMIT_ORIGINAL_RECIPIENT. False: out of
+ * memory.
+ */
+bool xspam_add_original(struct header_list *list, const char *recipient);
+
+/*
  * Can every field be handed to libmilter as it is? The invariant that tests and fuzzers check:
  * names of printable ASCII without colon, values that begin with a blank, hold only printable
  * ASCII, TAB and LF followed by a blank or TAB and then text, within the limits. 0, or -1 with the

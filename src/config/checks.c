@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/limits.h"
 #include "config/endpoint.h"
+#include "config/names.h"
 
 static bool is_letter_or_digit(char c)
 {
@@ -128,5 +130,17 @@ int check_reply_code(const char *text, struct err *err)
 			text, code / 100 == 5 ? "550 5.7.1" : "451 4.7.1");
 	if (code == 421)
 		return err_set(err, "421 ends the whole session; write \"451 4.7.1\"");
+	return 0;
+}
+
+int check_address(const char *text, struct err *err)
+{
+	char local[LIMIT_ADDRESS], domain[LIMIT_ADDRESS];
+
+	if (text[0] == '\0')
+		return 0;
+	if (!is_printable(text) || strpbrk(text, " <>,;") != NULL ||
+		!address_normalise(text, local, domain, sizeof(local)))
+		return err_set(err, "'%.200s' is no address; write user@example.com", text);
 	return 0;
 }

@@ -110,6 +110,12 @@ static const struct option_word threshold_words[] = {
 	{ NULL, 0, false },
 };
 
+static const struct option_word follow_words[] = {
+	{ "tag", THRESHOLD_TAG, false },
+	{ "off", THRESHOLD_OFF, false },
+	{ NULL, 0, false },
+};
+
 static const struct option_word zero_words[] = {
 	{ "off", 0, false },
 	{ NULL, 0, false },
@@ -265,6 +271,18 @@ const struct option options[] = {
 	{ "reject_code", POLICY | DOMAINS | OUTBOUND, OPTION_TEXT,
 		IN_POLICY(POLICY_REJECT_CODE, reject_code), "550 5.7.1", RANGE(1, 13), NULL,
 		check_reply_code, false, "SMTP reply code and enhanced status code of a refusal" },
+	{ "redirect", POLICY | DOMAINS | OUTBOUND, OPTION_TEXT,
+		IN_POLICY(POLICY_REDIRECT, redirect), "", RANGE(0, 320), NULL, check_address, false,
+		"who gets spam instead of the recipient; empty: nobody" },
+	{ "redirect_score", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE,
+		IN_POLICY(POLICY_REDIRECT_SCORE, redirect_score), "tag", SCORE_RANGE, follow_words,
+		NULL, false, "from which score on; tag: that threshold" },
+	{ "copy_to", POLICY | DOMAINS | OUTBOUND, OPTION_TEXT, IN_POLICY(POLICY_COPY_TO, copy_to),
+		"", RANGE(0, 320), NULL, check_address, false,
+		"who gets spam besides the recipient; empty: nobody" },
+	{ "copy_score", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE,
+		IN_POLICY(POLICY_COPY_SCORE, copy_score), "tag", SCORE_RANGE, follow_words, NULL,
+		false, "from which score on; tag: that threshold" },
 	{ "subject_tag", POLICY | DOMAINS, OPTION_TEXT, IN_POLICY(POLICY_SUBJECT_TAG, subject_tag),
 		"", RANGE(0, 64), NULL, NULL, false, "put before the subject of tagged mail" },
 	{ "reject_text", POLICY | DOMAINS, OPTION_TEXT, IN_POLICY(POLICY_REJECT_TEXT, reject_text),

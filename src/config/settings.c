@@ -126,3 +126,10 @@ unsigned long long settings_descriptors_needed(const struct settings *settings)
 			(settings->scorers[i].protocol == SCORER_SPAMD ? 1 : DESCRIPTORS_HTTP);
 	return needed;
 }
+
+bool settings_add_recipients(const struct settings *settings)
+{
+	return policy_fields_add_recipients(&settings->policy) ||
+	       policy_fields_add_recipients(&settings->outbound.fields) ||
+	       policy_index_adds_recipients(settings->index);
+}

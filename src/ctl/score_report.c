@@ -132,6 +132,8 @@ void score_report_print(const char *file, const struct judgement *judgement,
 	print_tests(&judgement->verdict, &row);
 	print_recipients(judgement, mail, &row);
 	print_held(judgement);
+	for (size_t i = 0; i < judgement->added.count; i++)
+		say_row(i == 0 ? "would send to" : "", judgement->added.items[i]);
 	print_edits(judgement, mail, &row);
 	if (subject_tag(judgement) != NULL)
 		say_row("subject tag", subject_tag(judgement));
@@ -230,12 +232,13 @@ static json_t *verdict_json(const struct verdict *verdict)
 json_t *score_report_json(const char *file, const struct judgement *judgement,
 	const struct transaction *mail)
 {
-	return json_pack("{s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "file",
+	return json_pack("{s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "file",
 		json_text(file), "action", action_word(&judgement->action), "reason",
 		judgement->reason, "spam", judgement->action.spam, "required",
 		json_score(judgement->action.required), "verdict",
 		verdict_json(&judgement->verdict), "recipients", recipients_json(judgement, mail),
 		"remove", removals_json(judgement, mail), "add",
 		additions_json(&judgement->additions), "subject_tag",
-		json_text(subject_tag(judgement)), "held", json_texts(&judgement->held), "reply", reply_json(judgement));
+		json_text(subject_tag(judgement)), "held", json_texts(&judgement->held),
+		"send_to", json_texts(&judgement->added), "reply", reply_json(judgement));
 }

@@ -160,15 +160,19 @@ static bool tag_subjects(SMFICTX *context, const struct session *session,
 	return instance > 0 || tag_subject(context, session, tag, NULL, 0);
 }
 
-/* Those whose copy is held or dropped are taken off the envelope of the rest. */
-static bool remove_recipients(SMFICTX *context, const struct session *session,
+/* Who does not get the message is taken off the envelope, then who is to get it is put there. */
+static bool change_recipients(SMFICTX *context, const struct session *session,
 	const struct judgement *judgement)
 {
 	const struct strlist *given = &session->mail.envelope.recipients_raw;
 
 	for (size_t i = 0; i < judgement->policy_count; i++)
-		if (outcome_withholds(judgement->outcomes[i]) &&
+		if ((outcome_withholds(judgement->outcomes[i]) ||
+			    judgement->outcomes[i] == OUTCOME_REDIRECT) &&
 			smfi_delrcpt(context, given->items[i]) != MI_SUCCESS)
+			return false;
+	for (size_t i = 0; i < judgement->added.count; i++)
+		if (smfi_addrcpt(context, judgement->added.items[i]) != MI_SUCCESS)
 			return false;
 	return true;
 }
@@ -252,7 +256,7 @@ static sfsistat deliver(SMFICTX *context, const struct session *session,
 		tag_subjects(context, session, judgement) &&
 		add_wanted(context, session, judgement->edits) &&
 		add_headers(context, session, &judgement->additions) &&
-		remove_recipients(context, session, judgement) &&
+		change_recipients(context, session, judgement) &&
 		change_envelope(context, session, judgement))
 		return SMFIS_CONTINUE;
 	log_err(session->mail.envelope.queue_id,

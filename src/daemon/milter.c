@@ -140,6 +140,8 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		*ret_steps = steps & SMFIP_NOUNKNOWN;
 		return SMFIS_CONTINUE;
 	}
+	if (settings_add_recipients(session->mail.settings))
+		*ret_actions |= actions & SMFIF_ADDRCPT;
 	*ret_steps = choose_steps(steps, settings_need_whole_message(session->mail.settings));
 	note_abilities(session, *ret_actions, *ret_steps);
 	if ((actions & SMFIF_SETSYMLIST) != 0) {

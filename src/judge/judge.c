@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "config/names.h"
 #include "policy/lookup.h"
 #include "protocol/template.h"
 #include "protocol/xspam.h"
@@ -27,6 +28,15 @@ static void defer(struct judgement *judgement, const char *why)
 	judgement_defer(judgement, verdict_status_name(VERDICT_ERROR));
 }
 
+/* Who would be redirected to himself is not (else all recipients would be gone). */
+static void skip_self(struct policy_fields *fields, const char *recipient)
+{
+	if (fields->redirect[0] != '\0' && addresses_match(fields->redirect, recipient))
+		fields->redirect = "";
+	if (fields->copy_to[0] != '\0' && addresses_match(fields->copy_to, recipient))
+		fields->copy_to = "";
+}
+
 /* The thresholds of every recipient; for exempt clients' mail those of `outbound`. */
 static bool look_up_policies(const struct transaction *mail, enum exemption exemption,
 	struct judgement *judgement)
@@ -38,13 +48,15 @@ static bool look_up_policies(const struct transaction *mail, enum exemption exem
 	if (judgement->policies == NULL || judgement->outcomes == NULL)
 		return false;
 	judgement->policy_count = recipients->count;
-	for (size_t i = 0; i < recipients->count; i++)
+	for (size_t i = 0; i < recipients->count; i++) {
+		struct policy_fields *fields = &judgement->policies[i];
+
 		if (exemption == EXEMPT_NOT)
-			policy_lookup(mail->settings, recipients->items[i],
-				&judgement->policies[i]);
+			policy_lookup(mail->settings, recipients->items[i], fields);
 		else
-			policy_lookup_outbound(mail->settings, mail->envelope.sender,
-				&judgement->policies[i]);
+			policy_lookup_outbound(mail->settings, mail->envelope.sender, fields);
+		skip_self(fields, recipients->items[i]);
+	}
 	return true;
 }
 
@@ -176,6 +188,50 @@ static bool choose_held(const struct transaction *mail, struct judgement *judgem
 	return good;
 }
 
+static bool contains(const struct strlist *list, const char *address)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (addresses_match(list->items[i], address))
+			return true;
+	return false;
+}
+
+/* Who is to get the message besides or in place of its recipients, each once. */
+static bool choose_added(struct judgement *judgement)
+{
+	bool good = true;
+
+	if (judgement->action.kind != ACTION_DELIVER)
+		return true;
+	for (size_t i = 0; good && i < judgement->policy_count; i++) {
+		const char *address =
+			outcome_adds(judgement->outcomes[i], &judgement->policies[i]);
+
+		if (address != NULL && !contains(&judgement->added, address))
+			good = strlist_add(&judgement->added, address);
+	}
+	return good;
+}
+
+/*
+ * Whom the message was for, for the one who gets it in their place. Only when nobody else gets it,
+ * since the recipients of a message must not learn of each other (Bcc).
+ */
+static bool name_original_recipients(const struct transaction *mail, struct judgement *judgement)
+{
+	size_t named = 0;
+
+	if (!judgement->action.redirect || judgement->added.count != 1)
+		return true;
+	for (size_t i = 0; i < judgement->policy_count; i++)
+		if (judgement->outcomes[i] == OUTCOME_REDIRECT &&
+			named++ < LIMIT_ORIGINAL_RECIPIENTS &&
+			!xspam_add_original(
+				&judgement->additions, mail->envelope.recipients.items[i]))
+			return false;
+	return true;
+}
+
 static bool build_headers(const struct transaction *mail, struct judgement *judgement)
 {
 	const struct action *action = &judgement->action;
@@ -197,7 +253,8 @@ static bool build_headers(const struct transaction *mail, struct judgement *judg
 		    judgement->edits, &judgement->removals, &judgement->removal_count))
 		return false;
 	return action->marking == MARK_NOTHING ||
-		xspam_build(&judgement->additions, &judgement->verdict, &facts);
+		(xspam_build(&judgement->additions, &judgement->verdict, &facts) &&
+			name_original_recipients(mail, judgement));
 }
 
 /* The names of the tests, joined by commas, as many as fit. */
@@ -290,7 +347,7 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement)
 		score_and_decide(input, ret_judgement);
 	if (ret_judgement->reason == NULL)
 		ret_judgement->reason = reason_of(&ret_judgement->verdict);
-	if (!choose_held(mail, ret_judgement) ||
+	if (!choose_held(mail, ret_judgement) || !choose_added(ret_judgement) ||
 		(mail->message != NULL && !build_headers(mail, ret_judgement)))
 		defer(ret_judgement, "out of memory");
 	build_reply(mail, ret_judgement);
@@ -313,6 +370,7 @@ void judgement_defer(struct judgement *judgement, const char *why)
 void judgement_free(struct judgement *judgement)
 {
 	strlist_free(&judgement->held);
+	strlist_free(&judgement->added);
 	free(judgement->outcomes);
 	verdict_free(&judgement->verdict);
 	headers_free(&judgement->additions);

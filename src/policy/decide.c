@@ -16,6 +16,8 @@ const char *action_word(const struct action *action)
 	case ACTION_DELIVER:
 		break;
 	}
+	if (action->redirect)
+		return "redirect";
 	return action->marking == MARK_SCORED && action->spam ? "tag" : "pass";
 }
 
@@ -24,6 +26,10 @@ const char *outcome_word(enum outcome outcome)
 	switch (outcome) {
 	case OUTCOME_TAG:
 		return "tag";
+	case OUTCOME_COPY:
+		return "copy";
+	case OUTCOME_REDIRECT:
+		return "redirect";
 	case OUTCOME_DEFER:
 		return "defer";
 	case OUTCOME_QUARANTINE:
@@ -45,6 +51,12 @@ static bool reached(int32_t threshold, int32_t score)
 	return threshold != THRESHOLD_OFF && score >= threshold;
 }
 
+/* Reached, where a threshold may be that of tagging. */
+static bool follows(int32_t threshold, const struct policy_fields *fields, int32_t score)
+{
+	return reached(threshold == THRESHOLD_TAG ? fields->tag : threshold, score);
+}
+
 static enum outcome outcome_of_score(const struct policy_fields *fields, int32_t score)
 {
 	if (reached(fields->reject, score))
@@ -54,6 +66,10 @@ static enum outcome outcome_of_score(const struct policy_fields *fields, int32_t
 		return OUTCOME_QUARANTINE;
 	if (reached(fields->defer, score))
 		return OUTCOME_DEFER;
+	if (fields->redirect[0] != '\0' && follows(fields->redirect_score, fields, score))
+		return OUTCOME_REDIRECT;
+	if (fields->copy_to[0] != '\0' && follows(fields->copy_score, fields, score))
+		return OUTCOME_COPY;
 	return reached(fields->tag, score) ? OUTCOME_TAG : OUTCOME_PASS;
 }
 
@@ -146,10 +162,19 @@ bool outcome_withholds(enum outcome outcome)
 		return true;
 	case OUTCOME_PASS:
 	case OUTCOME_TAG:
+	case OUTCOME_COPY:
+	case OUTCOME_REDIRECT:
 	case OUTCOME_TEMPFAIL:
 		break;
 	}
 	return false;
+}
+
+const char *outcome_adds(enum outcome outcome, const struct policy_fields *fields)
+{
+	if (outcome == OUTCOME_REDIRECT)
+		return fields->redirect;
+	return outcome == OUTCOME_COPY ? fields->copy_to : NULL;
 }
 
 static size_t count_outcome(const enum outcome *outcomes, size_t count, enum outcome wanted)
@@ -161,13 +186,18 @@ static size_t count_outcome(const enum outcome *outcomes, size_t count, enum out
 	return found;
 }
 
-/* Headers are common to all who get the message: the strictest tag threshold among them counts. */
+/*
+ * Headers are common to all who get the message: the strictest tag threshold among them counts.
+ * Who is redirected does not get it, unless nobody else does.
+ */
 static void mark(struct action *action, const struct policy_fields *policies, size_t count,
 	const struct verdict *verdict, const enum outcome *outcomes)
 {
 	action->marking = marking_of(verdict);
 	for (size_t i = 0; i < count; i++)
-		if (!outcome_withholds(outcomes[i]) && policies[i].tag < action->required) {
+		if (!outcome_withholds(outcomes[i]) &&
+			(action->redirect || outcomes[i] != OUTCOME_REDIRECT) &&
+			policies[i].tag < action->required) {
 			action->required = policies[i].tag;
 			action->decisive = &policies[i];
 		}
@@ -199,6 +229,8 @@ static int32_t threshold_of(const struct policy_fields *fields, enum outcome out
 		return fields->reject;
 	case OUTCOME_PASS:
 	case OUTCOME_TAG:
+	case OUTCOME_COPY:
+	case OUTCOME_REDIRECT:
 	case OUTCOME_TEMPFAIL:
 		break;
 	}
@@ -282,7 +314,7 @@ struct action policy_decide(const struct policy_fields *policies, size_t count,
 	const struct verdict *verdict, enum outcome *ret_outcomes)
 {
 	struct action action = { .kind = ACTION_DELIVER, .required = THRESHOLD_OFF };
-	size_t refused, held, dropped;
+	size_t refused, held, dropped, redirected;
 
 	for (size_t i = 0; i < count; i++)
 		ret_outcomes[i] = policy_outcome(&policies[i], verdict);
@@ -290,9 +322,11 @@ struct action policy_decide(const struct policy_fields *policies, size_t count,
 		count_outcome(ret_outcomes, count, OUTCOME_DEFER);
 	held = count_outcome(ret_outcomes, count, OUTCOME_QUARANTINE);
 	dropped = count_outcome(ret_outcomes, count, OUTCOME_DISCARD);
+	redirected = count_outcome(ret_outcomes, count, OUTCOME_REDIRECT);
 	if (count_outcome(ret_outcomes, count, OUTCOME_TEMPFAIL) > 0) {
 		defer(&action, policies, count, ret_outcomes);
 	} else if (count == 0 || refused + held + dropped < count) {
+		action.redirect = redirected > 0 && refused + held + dropped + redirected == count;
 		mark(&action, policies, count, verdict, ret_outcomes);
 		action.hold = refused + held > 0;
 	} else if (held == 0 && refused > 0) {

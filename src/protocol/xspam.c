@@ -271,6 +271,19 @@ static bool add_extra(struct header_list *list, const struct verdict *verdict)
 	return true;
 }
 
+bool xspam_add_original(struct header_list *list, const char *recipient)
+{
+	struct buf value;
+	bool good;
+
+	buf_init(&value, LIMIT_ADDED_LINE);
+	buf_putc(&value, ' ');
+	good = encode_header(&value, recipient, strnlen(recipient, LIMIT_ORIGINAL_RECIPIENT)) &&
+		headers_add(list, "X-Spam-Orig-To", buf_text(&value));
+	buf_free(&value);
+	return good;
+}
+
 bool xspam_build(
 	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts)
 {

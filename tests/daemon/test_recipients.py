@@ -117,6 +117,75 @@ def test_put_off_beside_delivery(start, scorer):
     assert alone.reply.code == 451 and len(quarantined(daemon)) == 1
 
 
+REDIRECT = ('domain "trap.example" { redirect = "spam@trap.example" }\n'
+            'domain "watch.example" { copy_to = "watch@watch.example"  copy_score = 4.0 }\n'
+            'domain "strict.example" { reject = 6.0 }\n')
+
+
+@pytest.fixture
+def redirecting(start, scorer):
+    return start([scorer.listen("good")], policy=POLICY, options=REDIRECT)
+
+
+def test_redirect(redirecting):
+    """As spamass-milter's -b: another address gets it, and reads whom it was for."""
+    people = ["a@trap.example", "b@Trap.example"]
+    outcome = send(redirecting.address, make(score=6.0), recipients=people, queue_id="4REDIR")
+    assert recipients_after(outcome) == ["spam@trap.example"]
+    assert [value.decode() for value in outcome.delivered().values("X-Spam-Orig-To")] == people
+    assert checks.status(outcome)["word"] == "Yes" and not outcome.delivered().oddities
+    assert redirecting.message_line("4REDIR")["action"] == "redirect"
+    mild = send(redirecting.address, make(score=4.0), recipients=people)
+    assert recipients_after(mild) == people and mild.header("X-Spam-Orig-To") is None
+
+
+def test_redirect_to_oneself(redirecting):
+    """Trap 54: the trap's own mail is delivered, not dropped."""
+    outcome = send(redirecting.address, make(score=6.0), recipients=["SPAM@trap.example"])
+    assert recipients_after(outcome) == ["SPAM@trap.example"]
+    assert not outcome.verdict.named("delrcpt") and not outcome.verdict.named("addrcpt")
+
+
+@pytest.mark.parametrize("other", ["b@example.com", "c@watch.example"])
+def test_redirect_beside_delivery(redirecting, other):
+    """Trap 51: a recipient never reads of another one."""
+    outcome = send(redirecting.address, make(score=6.0), recipients=["a@trap.example", other])
+    assert other in recipients_after(outcome) and "a@trap.example" not in recipients_after(outcome)
+    assert b"a@trap.example" not in outcome.delivered().wire()
+
+
+def test_redirect_beside_refusal(redirecting):
+    outcome = send(redirecting.address, make(score=6.0),
+                   recipients=["a@trap.example", "b@strict.example"])
+    assert recipients_after(outcome) == ["spam@trap.example"]
+    assert outcome.header("X-Spam-Orig-To") == "a@trap.example"
+    assert len(quarantined(redirecting)) == 1
+
+
+def test_redirect_of_many(redirecting):
+    outcome = send(redirecting.address, make(score=6.0),
+                   recipients=[f"u{n}@trap.example" for n in range(150)])
+    assert recipients_after(outcome) == ["spam@trap.example"]
+    assert len(outcome.delivered().values("X-Spam-Orig-To")) == 100
+
+
+def test_copy(redirecting):
+    """As -B: the recipient keeps it, the copy's address is added once."""
+    people = ["a@watch.example", "b@watch.example"]
+    outcome = send(redirecting.address, make(score=4.5), recipients=people)
+    assert recipients_after(outcome) == people + ["watch@watch.example"]
+    assert checks.status(outcome)["word"] == "No"
+    assert outcome.header("X-Spam-Orig-To") is None
+    assert recipients_after(send(redirecting.address, make(score=3.9), recipients=people)) == people
+
+
+def test_server_that_lets_no_recipient_be_added(redirecting):
+    """Redirected mail is deferred rather than delivered to whom it is not for, or dropped."""
+    outcome = send(redirecting.address, make(score=6.0), recipients=["a@trap.example"],
+                   negotiate={"actions": 0x1FF & ~0x04})
+    assert outcome.reply.code == 451
+
+
 def test_strictest_remaining_threshold(start, scorer):
     daemon = start([scorer.listen("good")],
                    policy="tag = 5.0\nquarantine = off\nreject = off",

@@ -9,7 +9,7 @@
 #include "policy/decide.h"
 
 #define OFF THRESHOLD_OFF
-#define CODE .reject_code = "550 5.7.1", .reject_text = "refused"
+#define CODE .reject_code = "550 5.7.1", .reject_text = "refused", .redirect = "", .copy_to = ""
 
 static const struct policy_fields usual = { .tag = 5000, .defer = OFF, .quarantine = OFF,
 	.reject = 15000, CODE };
@@ -130,6 +130,12 @@ static void one_recipient_decides_for_itself(void **state)
 static const struct policy_fields by_outcome[] = {
 	[OUTCOME_PASS] = { .tag = 12000, .defer = OFF, .quarantine = 13000, .reject = 14000, CODE },
 	[OUTCOME_TAG] = { .tag = 4000, .defer = OFF, .quarantine = 13000, .reject = 14000, CODE },
+	[OUTCOME_COPY] = { .tag = 11000, .defer = OFF, .quarantine = OFF, .reject = OFF,
+		.reject_code = "550 5.7.1", .reject_text = "", .redirect = "",
+		.copy_to = "c@example.net", .copy_score = 9000 },
+	[OUTCOME_REDIRECT] = { .tag = 5000, .defer = OFF, .quarantine = OFF, .reject = OFF,
+		.reject_code = "550 5.7.1", .reject_text = "", .redirect = "r@example.net",
+		.redirect_score = THRESHOLD_TAG, .copy_to = "c@example.net" },
 	[OUTCOME_DEFER] = { .tag = 1000, .defer = 6000, .quarantine = 13000, .reject = OFF, CODE },
 	[OUTCOME_QUARANTINE] = { .tag = 3000, .defer = OFF, .quarantine = 8000, .reject = 14000,
 		CODE },
@@ -148,13 +154,18 @@ static void expect(const enum outcome *wanted, size_t count, struct action *ret_
 
 	for (size_t i = 0; i < count; i++)
 		of[wanted[i]]++;
-	left = of[OUTCOME_PASS] + of[OUTCOME_TAG];
+	left = of[OUTCOME_PASS] + of[OUTCOME_TAG] + of[OUTCOME_COPY];
 	*ret_expected = (struct action){ .kind = ACTION_DELIVER,
 		.hold = of[OUTCOME_REJECT] + of[OUTCOME_DEFER] + of[OUTCOME_QUARANTINE] > 0,
 		.spam = left > 0 && of[OUTCOME_TAG] > 0,
-		.required = of[OUTCOME_TAG] > 0 ? 4000 : 12000 };
+		.required = of[OUTCOME_TAG] > 0 ? 4000 : of[OUTCOME_COPY] > 0 ? 11000 : 12000 };
 	if (left > 0)
 		return;
+	if (of[OUTCOME_REDIRECT] > 0) {
+		ret_expected->redirect = ret_expected->spam = true;
+		ret_expected->required = 5000;
+		return;
+	}
 	if (of[OUTCOME_QUARANTINE] > 0) {
 		ret_expected->kind = ACTION_DISCARD;
 		ret_expected->required = 8000;
@@ -184,6 +195,7 @@ static void check_mix(const enum outcome *wanted, size_t count)
 	assert_int_equal(action.hold, expected.hold);
 	assert_int_equal(action.required, expected.required);
 	assert_int_equal(action.spam, expected.spam);
+	assert_int_equal(action.redirect, expected.redirect);
 	assert_false(action.keep);
 	if (expected.code == NULL)
 		assert_null(action.code);
@@ -195,7 +207,7 @@ static void check_mix(const enum outcome *wanted, size_t count)
 				wanted[i] != OUTCOME_DISCARD);
 }
 
-/* Every combination of one to three recipients and six outcomes at score 10. Trap 49. */
+/* Every combination of one to three recipients and eight outcomes at score 10. Trap 49. */
 static void every_combination_of_recipients(void **state)
 {
 	(void)state;
@@ -207,6 +219,32 @@ static void every_combination_of_recipients(void **state)
 				check_mix((enum outcome[]){ a, b, c }, 3);
 		}
 	}
+}
+
+static void redirections_and_copies_follow_tag(void **state)
+{
+	struct policy_fields fields = { .tag = 5000, .defer = OFF, .quarantine = OFF, .reject = 9000,
+		CODE };
+	struct verdict low = scored(4999), high = scored(5000), highest = scored(9000);
+
+	(void)state;
+	fields.copy_to = "c@example.net";
+	fields.copy_score = fields.redirect_score = THRESHOLD_TAG;
+	assert_int_equal(policy_outcome(&fields, &low), OUTCOME_PASS);
+	assert_int_equal(policy_outcome(&fields, &high), OUTCOME_COPY);
+	assert_string_equal(outcome_adds(OUTCOME_COPY, &fields), "c@example.net");
+	assert_null(outcome_adds(OUTCOME_TAG, &fields));
+	fields.redirect = "r@example.net";
+	assert_int_equal(policy_outcome(&fields, &low), OUTCOME_PASS);
+	assert_int_equal(policy_outcome(&fields, &high), OUTCOME_REDIRECT);
+	assert_string_equal(outcome_adds(OUTCOME_REDIRECT, &fields), "r@example.net");
+	assert_int_equal(policy_outcome(&fields, &highest), OUTCOME_REJECT);
+	fields.tag = OFF;
+	assert_int_equal(policy_outcome(&fields, &high), OUTCOME_PASS);
+	fields.redirect_score = 5000;
+	assert_int_equal(policy_outcome(&fields, &high), OUTCOME_REDIRECT);
+	fields.redirect_score = OFF;
+	assert_int_equal(policy_outcome(&fields, &high), OUTCOME_PASS);
 }
 
 static void a_temporary_reply_code_defers(void **state)
@@ -299,6 +337,7 @@ int main(void)
 		cmocka_unit_test(mail_that_was_not_asked_about_passes),
 		cmocka_unit_test(one_recipient_decides_for_itself),
 		cmocka_unit_test(every_combination_of_recipients),
+		cmocka_unit_test(redirections_and_copies_follow_tag),
 		cmocka_unit_test(a_temporary_reply_code_defers),
 		cmocka_unit_test(what_is_dropped_is_kept_for_who_wants_it),
 		cmocka_unit_test(refused_mail_is_kept_for_who_wants_it),
