@@ -145,6 +145,8 @@ static void entries_come_back_as_they_went_in(void **state)
 	in.fields.reject = 15000;
 	in.fields.subject_tag = "[SPAM]";
 	in.fields.reject_text = "no";
+	in.fields.redirect = "";
+	in.fields.copy_to = "";
 	in.fields.on_failure = ON_FAILURE_TEMPFAIL;
 	in.fields.keep_rejected_ms = 86400000;
 	assert_int_equal(policy_index_add(index, &in, &err), 0);
