@@ -240,7 +240,6 @@ def test_the_daemon_runs_with_an_older_configuration(setup):
 
 def test_a_limit_of_open_files_that_is_too_low(setup):
     setup.daemon.write_config("max_sessions = 100000\n" + setup.daemon.config)
-    assert setup.tool("reload").code == 0
     found = setup.findings()
     if not found:
         pytest.skip("this machine gives every process more than 100000 open files")
