@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Reading a case's files, running it through the daemon, and comparing; the README has the format."""
+"""Reading a case's files, running it through the daemon, comparing; the README has the format."""
 
 import json
 import os
