@@ -37,4 +37,10 @@ void pool_grant_slots(struct pool *pool, size_t scorer);
 /* A server was set aside: whoever waits looks whether there is still one for it; with the lock. */
 void pool_reconsider_all(struct pool *pool, size_t scorer);
 
+/*
+ * Those who joined before anybody knew how long a scan takes: show out, from the end, who would
+ * not be served in time even if scans took half as long from now on. With the pool's lock.
+ */
+void pool_shed_hopeless(struct pool *pool, size_t scorer);
+
 #endif

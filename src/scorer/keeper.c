@@ -13,7 +13,10 @@
 #include "base/thread.h"
 #include "scorer/exchange.h"
 
-/* A probe that is not answered by then has failed, milliseconds; and one not even connected. */
+/*
+ * A probe that is not answered by then has failed, milliseconds; and one not even connected: a lost
+ * packet to a server that is back is sent again only after a second.
+ */
 #define PROBE_MS         2000
 #define PROBE_CONNECT_MS 400
 
@@ -44,6 +47,12 @@ static void end_probe(struct keeper *keeper, size_t index, const char *why)
 	keeper->probes[index] = keeper->probes[--keeper->count];
 }
 
+/* Encryption takes several journeys to the server and back before the connection is up. */
+static int connect_ms(const struct server *server)
+{
+	return server_setting(server)->transport == TRANSPORT_TLS ? PROBE_MS : PROBE_CONNECT_MS;
+}
+
 static void begin_probe(struct keeper *keeper, struct server *server)
 {
 	struct probe *probe = &keeper->probes[keeper->count];
@@ -55,7 +64,7 @@ static void begin_probe(struct keeper *keeper, struct server *server)
 	}
 	*probe = (struct probe){ server,
 		exchange_start(&target, NULL),
-		deadline_after_ms(PROBE_CONNECT_MS), deadline_after_ms(PROBE_MS) };
+		deadline_after_ms(connect_ms(server)), deadline_after_ms(PROBE_MS) };
 	if (probe->exchange == NULL)
 		pool_probe_done(keeper->pool, server, "out of memory");
 	else

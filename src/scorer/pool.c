@@ -40,6 +40,8 @@ void pool_release(struct pool *pool, struct server *server, enum server_outcome 
 	server->busy--;
 	change = server_note(server, outcome, started_us, why);
 	follow_change(pool, server, change);
+	if (outcome == SERVER_ANSWERED)
+		pool_shed_hopeless(pool, server->scorer_index);
 	pthread_mutex_unlock(&pool->lock);
 	announce_change(pool, server, change, why);
 }

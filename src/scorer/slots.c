@@ -12,6 +12,8 @@ struct slot_waiter {
 	struct slot_request *request;
 	size_t scorer;
 	bool queued;
+	bool hopeless;   /* shown out of the queue: it would not have been served in time */
+	struct deadline deadline; /* what its answer is needed by */
 	bool reconsider; /* a server of the scorer was set aside: is there still one for us? */
 	pthread_cond_t changed;
 };
@@ -71,7 +73,7 @@ static void enqueue(struct pool *pool, struct slot_waiter *waiter)
 	TAILQ_INSERT_TAIL(&queue->waiters, waiter, link);
 	queue->waiting++;
 	waiter->queued = true;
-	waiter->reconsider = false;
+	waiter->reconsider = waiter->hopeless = false;
 }
 
 static void dequeue(struct pool *pool, struct slot_waiter *waiter)
@@ -114,23 +116,47 @@ void pool_reconsider_all(struct pool *pool, size_t scorer)
 	}
 }
 
-/*
- * Can a request that joins the queue now be served in time? Judged by what answers took lately;
- * before the first answer everybody may hope.
- */
-static bool served_in_time(struct pool *pool, size_t scorer, struct deadline deadline)
+/* What one scan takes lately, and how many run at the same time; 0: no server is healthy. */
+static int64_t scorer_slots(const struct pool *pool, size_t scorer, int64_t *ret_latency_us)
 {
-	int64_t slots = 0, latency_us = 0;
+	int64_t slots = 0;
 
+	*ret_latency_us = 0;
 	for (size_t i = 0; i < pool->server_count; i++) {
 		const struct server *server = &pool->servers[i];
 
 		if (server->scorer_index != scorer || !server->healthy)
 			continue;
 		slots += server->scorer->max_connections;
-		if (server->latency_us > latency_us)
-			latency_us = server->latency_us;
+		if (server->latency_us > *ret_latency_us)
+			*ret_latency_us = server->latency_us;
 	}
+	return slots;
+}
+
+void pool_shed_hopeless(struct pool *pool, size_t scorer)
+{
+	struct scorer_queue *queue = &pool->queues[scorer];
+	int64_t latency_us, slots = scorer_slots(pool, scorer, &latency_us);
+	struct slot_waiter *last;
+
+	while (slots > 0 && (last = TAILQ_LAST(&queue->waiters, slot_queue)) != NULL &&
+		(int64_t)(queue->waiting / (size_t)slots) * latency_us / 2 >
+			deadline_us_left(last->deadline)) {
+		dequeue(pool, last);
+		last->hopeless = true;
+		pthread_cond_signal(&last->changed);
+	}
+}
+
+/*
+ * Can a request that joins the queue now be served in time? Judged by what answers took lately;
+ * before the first answer everybody may hope.
+ */
+static bool served_in_time(struct pool *pool, size_t scorer, struct deadline deadline)
+{
+	int64_t latency_us, slots = scorer_slots(pool, scorer, &latency_us);
+
 	if (slots == 0 || pool->queues[scorer].waiting >= LIMIT_SCAN_QUEUE)
 		return false;
 	/* Those ahead of it take their turns, then it takes its own. */
@@ -174,6 +200,7 @@ static enum slot_result ask(struct pool *pool, struct slot_request *request,
 	if (!served_in_time(pool, (size_t)scorer, deadline))
 		return SLOT_OVERLOADED;
 	waiter->scorer = (size_t)scorer;
+	waiter->deadline = deadline;
 	enqueue(pool, waiter);
 	return SLOT_WAITING;
 }
@@ -206,6 +233,8 @@ static enum slot_result wait_queued(struct slot_request *request, struct deadlin
 	bool timed_out = false;
 
 	while (request->granted == NULL) {
+		if (waiter->hopeless)
+			return SLOT_OVERLOADED;
 		if (waiter->reconsider) {
 			enum slot_result result;
 

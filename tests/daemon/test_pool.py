@@ -108,6 +108,18 @@ def test_queue_that_cannot_be_served_is_answered_at_once(start, scorer):
     assert max(outcome.seconds for outcome in outcomes) <= 2.6
 
 
+def test_a_crowd_that_came_before_anybody_knew(start, scorer_process):
+    """The first answer tells how long a scan takes: who has no chance is told so then."""
+    server = scorer_process.listen("a", seconds=0.4)
+    daemon = start([server], deadline="3s", scorer="max_connections = 2")
+    outcomes = burst(daemon.address, [make()] * 100)
+    at_once = [outcome for outcome in outcomes if outcome.seconds < 1.5 and not score_of(outcome)]
+    assert len(at_once) >= 60
+    assert {checks.unscanned_reason(outcome) for outcome in at_once} == {"overloaded"}
+    assert len([outcome for outcome in outcomes if score_of(outcome)]) >= 12
+    assert max(outcome.seconds for outcome in outcomes) <= 3.1
+
+
 def test_nobody_waits_behind_a_crowd_for_nothing(start, scorer):
     """Once the crowd is gone, the next message is scored as ever."""
     server = scorer.listen("a", seconds=0.5)

@@ -7,11 +7,12 @@ import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from support import checks
+from support import checks, ports
 from support.badscorer import ScorerProcess
 from support.daemon import Daemon, Workspace, run, scorer_section
 from support.messages import make
 from support.mta import burst
+from support.namespace import Unavailable, run_isolated
 
 OVERSHOOT_MS = 100
 ROWS = []
@@ -51,6 +52,15 @@ class Row:
     how: str
     function: object
     isolated: bool      # runs in network and mount namespaces of its own (root only)
+
+    def run(self, quick):
+        """The row's figures."""
+        if not self.isolated:
+            return self.function(quick)
+        try:
+            return run_isolated(self.function, quick)
+        except Unavailable as why:
+            raise CannotRun(f"needs root and namespaces: {why}") from why
 
 
 def row(identity, what, how, isolated=False):
@@ -109,16 +119,25 @@ def stall(behaviour, quick, deadline_ms=1000, protocol="spamd", raw=None, total=
 
     Each batch has a daemon of its own: one that knows that its scorer is dead answers at once.
     """
-    worst, answered = 0.0, 0
+    worst, answered, left = 0.0, 0, 0
     rounds = 2 if quick else total // batch
     for _ in range(rounds):
         with bench(behaviour, protocol, deadline=f"{deadline_ms}ms", **options) as (daemon, _):
+            descriptors = daemon.fds()
             outcomes = burst(daemon.address, [raw or make()] * batch, freeze=daemon.pid())
             if verdicts(outcomes)[0]:
                 raise Failed("a stalled scorer gave a verdict")
             worst = max(worst, *(o.seconds * 1000 - deadline_ms for o in outcomes))
             answered += len(outcomes)
-    return [Figure(f"overshoot of {answered}", worst, OVERSHOOT_MS, "ms")]
+            left = max(left, growth(daemon.fds, descriptors + 1))   # a probe may be under way
+    return [Figure(f"overshoot of {answered}", worst, OVERSHOOT_MS, "ms"),
+            Figure("descriptors left", left, 0)]
+
+
+def growth(measure, before, timeout=5):
+    """How much more there is of something than before, once things have settled."""
+    ports.wait_until(lambda: measure() <= before, timeout=timeout)
+    return max(0, measure() - before)
 
 
 class Preload:

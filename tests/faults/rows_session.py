@@ -15,7 +15,7 @@ from support.milter import ALL_STEPS, STEPS, Milter, packet
 from support.mta import Session, burst, send
 
 from . import bench as b
-from .bench import CannotRun, Failed, Figure, row
+from .bench import Failed, Figure, row
 
 
 def _growth(daemon, before, what="descriptors"):
@@ -83,11 +83,6 @@ def negotiations(quick):
     return [Figure("failed of 12", failed, 0)]
 
 
-@row("F32", "server stalls in mid-message for hours", "raw client waits")
-def stalled_server(quick):
-    raise CannotRun("the idle limit of a milter is two hours (smfi_settimeout)")
-
-
 @row("F33", "garbage on the milter socket", "HTTP, wrong lengths, wrong order, unknown commands")
 def garbage(quick):
     hello = packet(b"O", b"\0\0\0\6\0\0\1\xff\0\x1f\xff\xff")
@@ -121,6 +116,38 @@ def crowd(quick):
             raise Failed(f"only {len(scored)} scored")
         worst = max(outcome.seconds for outcome in outcomes) * 1000 - 3000
     return [Figure("overshoot", worst, b.OVERSHOOT_MS, "ms")]
+
+
+@row("F34k", "1,000 sessions at once, 5 scorer slots", "raw client")
+def thousand(quick):
+    with b.bench(deadline="3s", scorer="max_connections = 5",
+                 scorer_options={"seconds": 0.1, "children": 5}) as (daemon, scorer):
+        outcomes = []
+        for _ in range(1 if quick else 3):
+            outcomes += burst(daemon.address, [make()] * 1000)
+        scored, _ = b.verdicts(outcomes)
+        if len(scored) < 50:
+            raise Failed(f"only {len(scored)} scored")
+        worst = max(outcome.seconds for outcome in outcomes) * 1000 - 3000
+        peak = scorer.peak("x")
+    return [Figure(f"overshoot of {len(outcomes)}", worst, b.OVERSHOOT_MS, "ms"),
+            Figure("connections to the scorer", peak, 5)]
+
+
+@row("F34w", "40 and 200 scans that begin in one instant", "scorer of 1 s, daemon stopped meanwhile")
+def worker_pool(quick):
+    figures = []
+    with b.bench(deadline="10s", scorer_options={"seconds": 1.0}) as (daemon, _):
+        for count, limit_ms in ((40, 1200), (200, 1500)):
+            slowest = []
+            for _ in range(3 if quick else 25):
+                outcomes = burst(daemon.address, [make()] * count, freeze=daemon.pid())
+                if b.verdicts(outcomes)[1]:
+                    raise Failed("not scored")
+                slowest.append(max(outcome.seconds for outcome in outcomes) * 1000)
+            figures.append(Figure(f"slowest of {count}, {len(slowest)} times", max(slowest),
+                                  limit_ms, "ms"))
+    return figures
 
 
 @row("F35", "SIGTERM and reloads during load", "kill")

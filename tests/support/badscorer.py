@@ -73,6 +73,7 @@ class Listener:
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.tls:
+                self.scorer.stopping.wait(self.options.get("handshake_seconds", 0))
                 sock.settimeout(30)
                 sock = self.tls.wrap_socket(sock, server_side=True)
                 sock.settimeout(None)
