@@ -204,10 +204,10 @@ def test_both_engines_write_the_same_set(own):
              name != b"X-Spam-Report"] for one in (by_rspamd, by_spamd)]
     assert ours[0] == ours[1] == [b"X-Spam-Checker-Version", b"X-Spam-Flag", b"X-Spam-Level",
                                   b"X-Spam-Status"]
-    shape = re.compile(r"Yes, score=7\.0 required=5\.0 tests=\S*SB_SEVEN\S*( \S+)* "
+    shape = re.compile(r"Yes, score=7\.0 required=5\.0 tests=.*SB_SEVEN.* "
                        r"autolearn=\S+ (autolearn_force=\S+ )?version=\d[\d.]*")
     for one in (by_rspamd, by_spamd):
-        assert shape.fullmatch(re.sub(r",\s+", ",", one.one("X-Spam-Status"))), one.one(
+        assert shape.fullmatch(one.one("X-Spam-Status")), one.one(
             "X-Spam-Status")
         assert one.one("X-Spam-Level") == "*******"
 
