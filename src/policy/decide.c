@@ -86,10 +86,12 @@ static enum outcome held(const struct policy_fields *fields)
 
 static enum outcome refused(const struct policy_fields *fields)
 {
-	return fields->reject != THRESHOLD_OFF ? OUTCOME_REJECT : held(fields);
+	if (fields->reject == THRESHOLD_OFF)
+		return held(fields);
+	return fields->reject_action == REJECT_ACTION_DISCARD ? OUTCOME_DISCARD : OUTCOME_REJECT;
 }
 
-/* A scorer that is trusted to decide; nothing is thrown away, whatever it wants. */
+/* A scorer that is trusted to decide; only our own settings let anything be thrown away. */
 static enum outcome outcome_of_wish(const struct policy_fields *fields,
 	const struct verdict *verdict)
 {

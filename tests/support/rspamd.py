@@ -30,7 +30,7 @@ options {{
   control_socket = "{directory}/run/control.sock mode=0600";
   rrd = "";
   history_file = "";
-  filters = "";
+  filters = "{filters}";
   explicit_modules = [];
   gtube_patterns = "all";
   disable_hyperscan = true;
@@ -70,11 +70,12 @@ class Rspamd:
 
     self.server is the scanner's URL, self.controller the controller's, self.unix_server the
     scanner's unix socket; thresholds are the engine's own. config: further lines of its
-    configuration; rules: further Lua.
+    configuration, with @directory@ for its directory; files: more files in there; filters: its
+    own modules written in C; rules: further Lua.
     """
 
     def __init__(self, workers=2, reject=15, add_header=6, greylist=4, config="", rules="",
-                 directory=None):
+                 filters="", files=None, directory=None):
         self.directory = Path(directory or tempfile.mkdtemp(prefix="sbrs-"))
         self.directory.chmod(0o755)
         self.log_file = self.directory / "rspamd.log"
@@ -91,7 +92,10 @@ class Rspamd:
         (self.directory / "rspamd.conf").write_text(CONFIG.format(
             directory=self.directory, port=self.port, controller=self.controller_port, dns=unused,
             workers=workers, password=PASSWORD, reject=reject, add_header=add_header,
-            greylist=greylist, config=config))
+            greylist=greylist, filters=filters,
+            config=config.replace("@directory@", str(self.directory))))
+        for name, text in (files or {}).items():
+            (self.directory / name).write_text(text)
         # rspamd compiles its own list of 9,600 suffixes for 8 seconds at each start.
         (self.directory / "tlds").write_text("com\nnet\norg\nexample\n")
         (self.directory / "rules.lua").write_text(RULES.format(table=lua_table(), more=rules))

@@ -317,6 +317,45 @@ static void one_deferral_defers_all(void **state)
 	assert_true(action.hold);
 }
 
+/* A trusted scorer: what is off never happens, the next lower one that is not does. */
+static void wishes_are_granted_within_the_thresholds(void **state)
+{
+	static const struct policy_fields all = { .tag = 5000, .defer = OFF, .quarantine = 9000,
+		.reject = 15000, CODE };
+	static const struct policy_fields dropping = { .tag = 5000, .defer = OFF, .quarantine = OFF,
+		.reject = 15000, .reject_action = REJECT_ACTION_DISCARD, CODE };
+	static const struct policy_fields holding = { .tag = OFF, .defer = OFF, .quarantine = 9000,
+		.reject = OFF, CODE };
+	static const struct {
+		enum verdict_wish wish;
+		enum outcome all, usual, dropping, holding, nothing;
+	} rows[] = {
+		{ WISH_NONE, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS },
+		{ WISH_PASS, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS },
+		{ WISH_TAG, OUTCOME_TAG, OUTCOME_TAG, OUTCOME_TAG, OUTCOME_PASS, OUTCOME_PASS },
+		{ WISH_QUARANTINE, OUTCOME_QUARANTINE, OUTCOME_TAG, OUTCOME_TAG,
+			OUTCOME_QUARANTINE, OUTCOME_PASS },
+		{ WISH_DISCARD, OUTCOME_QUARANTINE, OUTCOME_REJECT, OUTCOME_DISCARD,
+			OUTCOME_QUARANTINE, OUTCOME_PASS },
+		{ WISH_REJECT, OUTCOME_REJECT, OUTCOME_REJECT, OUTCOME_DISCARD,
+			OUTCOME_QUARANTINE, OUTCOME_PASS },
+		{ WISH_DEFER, OUTCOME_TEMPFAIL, OUTCOME_TEMPFAIL, OUTCOME_TEMPFAIL,
+			OUTCOME_TEMPFAIL, OUTCOME_TEMPFAIL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct verdict verdict = scored(0);
+
+		verdict.wish = rows[i].wish;
+		assert_int_equal(policy_outcome(&all, &verdict), rows[i].all);
+		assert_int_equal(policy_outcome(&usual, &verdict), rows[i].usual);
+		assert_int_equal(policy_outcome(&dropping, &verdict), rows[i].dropping);
+		assert_int_equal(policy_outcome(&holding, &verdict), rows[i].holding);
+		assert_int_equal(policy_outcome(&nothing, &verdict), rows[i].nothing);
+	}
+}
+
 static void nobody_has_no_threshold(void **state)
 {
 	struct verdict verdict = scored(99000);
@@ -342,6 +381,7 @@ int main(void)
 		cmocka_unit_test(what_is_dropped_is_kept_for_who_wants_it),
 		cmocka_unit_test(refused_mail_is_kept_for_who_wants_it),
 		cmocka_unit_test(one_deferral_defers_all),
+		cmocka_unit_test(wishes_are_granted_within_the_thresholds),
 		cmocka_unit_test(nobody_has_no_threshold),
 	};
 
