@@ -25,7 +25,8 @@ def normal(data):
 
 
 def fields(head):
-    return [re.sub(rb"[ \t]*\Z", b"", field) for field in re.split(rb"\r\n(?![ \t])", head) if field]
+    found = re.split(rb"\r\n(?![ \t])", head)
+    return [re.sub(rb"[ \t]*\Z", b"", field) for field in found if field]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,8 @@ static char *slurp(const struct stored *stored, size_t *ret_length)
 	return bytes;
 }
 
-static void expect_message(struct fixture *fixture, const char *id, const char *bytes, size_t length)
+static void expect_message(struct fixture *fixture, const char *id, const char *bytes,
+	size_t length)
 {
 	struct directory directory;
 	struct stored stored;
