@@ -22,7 +22,7 @@ const char *address_domain(const char *address);
 /* Are they the same mailbox: domain without case, local part to the byte? */
 bool address_equal(const char *a, const char *b);
 
-/* Append "<address>" for a header field that tools read: nothing in it can look like a second one. */
+/* Append "<address>" for a header field: nothing in it can look like a second address. */
 bool address_put_header(struct buf *out, const char *address);
 
 #endif

@@ -63,7 +63,7 @@ bool cursor_number(struct cursor *cursor, uint64_t max, uint64_t *ret_number)
 	for (; at < cursor->end && *at >= '0' && *at <= '9'; at++) {
 		uint64_t digit = (uint64_t)(*at - '0');
 
-		if (number > max / 10 || number * 10 > max - digit)
+		if (digit > max || number > max / 10 || number * 10 > max - digit)
 			return false;
 		number = number * 10 + digit;
 	}

@@ -208,7 +208,7 @@ static int run_list(struct tool *tool, const char *directory, const struct list_
 
 int quarantine_list(struct tool *tool, int argc, char **argv)
 {
-	struct filter_words words = { NULL };
+	struct filter_words words = { .domain = NULL };
 	struct tool_option options[FILTER_OPTIONS + 2] = { { NULL, TAKES_NOTHING, NULL } };
 	const char *directory = NULL;
 	struct list_filter filter;
@@ -223,7 +223,7 @@ int quarantine_list(struct tool *tool, int argc, char **argv)
 
 int quarantine_search(struct tool *tool, int argc, char **argv)
 {
-	struct filter_words words = { NULL };
+	struct filter_words words = { .domain = NULL };
 	struct tool_option options[FILTER_OPTIONS + 3] = { { NULL, TAKES_NOTHING, NULL } };
 	const char *directory = NULL;
 	struct list_filter filter;

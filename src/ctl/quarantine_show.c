@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* quarantine show: what is known of an item, safe for a terminal; or its bytes, to a file or pipe. */
+/* quarantine show: what is known of an item, safe for a terminal; or its bytes to a file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

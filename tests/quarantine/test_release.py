@@ -148,7 +148,8 @@ def test_one_item_one_message(quarantine, body):
         assert len(sink.deliveries) == 1
         data = unmarked(sink.deliveries[0].data)
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n", data)
-    expected = re.sub(rb"\r\n|\r|\n", b"\r\n", b"Subject: odd\r\nFrom: a@example.net\r\n\r\n" + body)
+    expected = b"Subject: odd\r\nFrom: a@example.net\r\n\r\n" + body
+    expected = re.sub(rb"\r\n|\r|\n", b"\r\n", expected)
     assert data == expected if expected.endswith(b"\r\n") else data == expected + b"\r\n"
 
 

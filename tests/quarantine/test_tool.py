@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""spambridgectl quarantine: finding, showing, counting, expiring, digests; nothing hostile gets out."""
+"""spambridgectl quarantine: find, show, count, expire, digests; nothing hostile gets out."""
 
 import email
 import email.policy

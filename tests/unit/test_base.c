@@ -114,6 +114,7 @@ static void cursor_reads_what_matches(void **state)
 	assert_true(cursor_literal_nocase(&cursor, "spam"));
 	assert_true(cursor_byte(&cursor, ':') && cursor_blanks(&cursor));
 	assert_false(cursor_number(&cursor, 11, &number));
+	assert_false(cursor_number(&cursor, 0, &number)); /* a digit above the maximum itself */
 	assert_true(cursor_number(&cursor, 12, &number));
 	assert_int_equal(number, 12);
 	assert_true(cursor_line(&cursor, &line));

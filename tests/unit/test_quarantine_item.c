@@ -54,7 +54,7 @@ static void only_single_mailboxes_are_safe(void **state)
 {
 	static const char *const good[] = { "a@b", "a.b+c@example.com", "postmaster",
 		"\"a b\"@example.com", "\"a\\\"b\"@x", "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]",
-		"j\xc3\xb6rg@b\xc3\xbc" "cher.example", "a=b@c", "'a'@b", "#x@y", "a-b@c", "a..b@c" };
+		("j\xc3\xb6rg@b\xc3\xbc" "cher.example"), "a=b@c", "'a'@b", "#x@y", "a-b@c", "a..b@c" };
 	static const char *const bad[] = { "", "-oQ/tmp@x", "-x", "a b@c", "a@b c", "a,b@c", "a@b,c@d",
 		"<a@b>", "a@b>", "a@", "@b", "a@b\r\nRCPT TO:<c@d>", "a\n@b", "a@-b", "\"a@b", "a;b@c",
 		"a(x)@b", "\"a\"b@c", "a@b@c", "\"a\nb\"@c", "a@[1 2]", "a:b@c", "|x@y y", "\"\\" };
@@ -93,8 +93,7 @@ static void hostile_text_makes_the_round_trip(void **state)
 {
 	static const char *const hostile[] = { "a\"b\\c", "x\r\nX-Quarantine-ID: y\r\n\r\nbody",
 		"\xff\xfe\x80", "\xc3\xa4\xe2\x80\xae", "a>, <victim@example.com", "\x1b]0;x\x07\x7f", " ",
-		"      \t      \t                                                            "
-		"                                                                             ",
+		"      \t      \t                                                                    \t",
 		"\"sha256=\":{}[]" };
 
 	(void)state;
@@ -102,17 +101,15 @@ static void hostile_text_makes_the_round_trip(void **state)
 		struct item item, back;
 		struct buf out;
 		struct err err = ERR_INIT;
-		size_t need = 0, lines = 0;
+		size_t need = 0;
 
 		fill_item(&item, hostile[i]);
 		buf_init(&out, 1000000);
 		assert_true(item_print(&out, &item));
 		assert_int_equal(out.length, item.block);
-		for (size_t j = 0; j < out.length; j++) {
+		for (size_t j = 0; j < out.length; j++)
 			assert_true(out.data[j] == '\r' || out.data[j] == '\n' || out.data[j] == '\t' ||
 				(out.data[j] >= 0x20 && out.data[j] < 0x7f));
-			lines += out.data[j] == '\n';
-		}
 		assert_null(strstr(out.data, "\r\n\r\n"));
 		assert_null(strstr(out.data + 1, "\nX-Quarantine-ID"));
 		assert_null(strstr(strstr(out.data, "\nX-Envelope-From: <"), "<victim"));
