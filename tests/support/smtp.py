@@ -49,10 +49,15 @@ def xtext(value):
 
 
 class Client:
-    """A line by line SMTP client. Every method returns the Reply and judges nothing."""
+    """A line by line SMTP client. Every method returns the Reply and judges nothing.
 
-    def __init__(self, address, timeout=60):
-        self.sock = socket.create_connection(address, timeout)
+    address: (host, port), or a socket that is connected. source: the (address, port) to bind to.
+    """
+
+    def __init__(self, address, timeout=60, source=None):
+        self.sock = address
+        if isinstance(address, tuple):
+            self.sock = socket.create_connection(address, timeout, source)
         self.file = self.sock.makefile("rb")
         self.greeting = self.reply()
 
@@ -263,8 +268,14 @@ class Sink:
                 self.changed.wait(left)
 
     def clear(self):
+        self.take()
+
+    def take(self):
+        """The deliveries so far, which are forgotten then."""
         with self.changed:
+            taken = self.deliveries[:]
             self.deliveries.clear()
+        return taken
 
     def _accept(self):
         while not self.stopping:

@@ -5,14 +5,18 @@ import os
 import re
 import signal
 from email.utils import formatdate, make_msgid
+from pathlib import Path
 
 from support.daemon import Daemon, parse_pairs
 from support.postfix import Postfix
+from support.sendmail import Sendmail
 from support.spamassassin import RELAY_FIELDS, Spamd
 
 # a mail server with a real name and a real address: documentation ranges score by themselves
 CLIENT = {"addr": "5.9.10.11", "name": "mail.example.org"}
 HELO = "mail.example.org"
+CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
+RECIPE_SOCKET = "unix:/run/spambridge/milter.sock"
 QUEUED = re.compile(r"queued as (\w+)")
 
 
@@ -84,6 +88,71 @@ class Chain:
         """The newest message line of the daemon."""
         self.daemon.wait_log("total_ms=")
         return [parse_pairs(line) for line in self.daemon.lines if "total_ms=" in line][-1]
+
+
+class SendmailChain:
+    """Sendmail, the daemon and spamd. recipe: the line for sendmail.mc, {socket} for the address."""
+
+    def __init__(self, policy=None, options="", deadline="20s", trusted="", spamd=None,
+                 recipe=None, settings=""):
+        self.spamd = Spamd(**(spamd or {}))
+        self.daemon = spambridge([self.spamd], policy=policy or thresholds(), options=options,
+                                 deadline=deadline, trusted=trusted)
+        lines = (recipe or sendmail_recipe()).replace("{socket}", self.daemon.address)
+        self.sendmail = Sendmail(lines, settings)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    def start(self):
+        try:
+            self.spamd.start()
+            self.daemon.start()
+            self.sendmail.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def close(self):
+        self.sendmail.close()
+        self.daemon.kill()
+        self.spamd.close()
+
+    def send(self, message, **how):
+        return self.sendmail.send(message, **how)
+
+    def deliver(self, message, **how):
+        reply = self.send(message, **how)
+        assert reply.code == 250, reply
+        return self.arrived(reply)
+
+    def arrived(self, reply):
+        """The delivery that belongs to a 250 reply."""
+        queue_id = accepted_as(reply)
+        found = self.sendmail.delivered(
+            lambda delivery: any(queue_id in value for value in delivery.all("Received")))
+        assert len(found) == 1
+        return found[0]
+
+    def log_of(self, reply):
+        return self.daemon.message_line(accepted_as(reply))
+
+
+def accepted_as(reply):
+    match = re.search(r"2\.0\.0 (\w+) Message accepted", reply.text)
+    assert match, f"not accepted: {reply}"
+    return match.group(1)
+
+
+def sendmail_recipe():
+    """The lines that users are told to put into sendmail.mc, with a socket of ours."""
+    text = (CONTRIB / "sendmail" / "spambridge.m4").read_text()
+    assert text.count(RECIPE_SOCKET) == 1
+    return text.replace(RECIPE_SOCKET, "{socket}")
 
 
 def spambridge(spamds, deadline="10s", **settings):

@@ -31,10 +31,15 @@ def deciding():
         chain.daemon.stop_cleanly()
 
 
+def fresh_items(daemon):
+    """Empties the quarantine behind the daemon's back."""
+    for item in items(daemon):
+        os.unlink(item.path)
+
+
 def fresh(chain):
     """The chain with an empty quarantine and an empty sink."""
-    for item in items(chain.daemon):
-        os.unlink(item.path)
+    fresh_items(chain.daemon)
     chain.postfix.sink.clear()
     return chain
 
