@@ -34,6 +34,7 @@ enum option_type {
 	OPTION_SIZE,     /* size_t, bytes */
 	OPTION_BYTES,     /* uint64_t, bytes: on disk, where memory is no limit */
 	OPTION_COUNT,    /* unsigned */
+	OPTION_PERCENT,  /* unsigned, hundredths */
 	OPTION_SCORE,    /* int32_t, thousandths */
 	OPTION_MODE,     /* mode_t, octal */
 	OPTION_LISTEN,   /* struct listen_setting */

@@ -71,6 +71,7 @@ struct server_list {
 
 struct scorer_setting {
 	char *name;
+	bool is_shadow; /* no message waits for it */
 	struct origin origin;
 	enum scorer_protocol protocol;
 	struct server_list servers;
@@ -151,6 +152,8 @@ struct settings {
 	struct network_list keep_spam_headers_from;
 	struct scorer_setting *scorers;
 	size_t scorer_count;
+	char *shadow;          /* name of the scorer that is only compared with the others; "": none */
+	unsigned shadow_share; /* of scored messages that it is given, hundredths */
 	struct policy_fields policy; /* every field set */
 	struct outbound_setting outbound;
 	char *recipient_delimiter; /* characters that may begin a sub-address, "": none */

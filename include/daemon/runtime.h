@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "config/settings.h"
 #include "quarantine/store.h"
+#include "judge/shadow.h"
 #include "scorer/late.h"
 #include "scorer/pool.h"
 
@@ -24,6 +25,7 @@ int runtime_start(struct settings *settings, struct err *err);
 struct pool *runtime_pool(void);
 
 struct late_store *runtime_late(void);
+struct shadow *runtime_shadow(void);
 
 /* The quarantine; NULL when nothing can ever be put there. */
 struct store *runtime_store(void);

@@ -40,6 +40,10 @@ struct envelope {
 void client_free(struct client *client);
 void envelope_free(struct envelope *envelope);
 
+/* Deep copies; `ret` need not be initialised. False when out of memory (nothing to free then). */
+bool client_copy(struct client *ret, const struct client *client);
+bool envelope_copy(struct envelope *ret, const struct envelope *envelope);
+
 /* Replace *field by a copy of `text` cut at LIMIT_FACT; NULL or "" give NULL. False: no memory. */
 bool fact_set(char **field, const char *text);
 

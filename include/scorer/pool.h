@@ -45,6 +45,7 @@ struct slot_request {
 	struct server **tried;    /* servers not to be given again; owned */
 	size_t tried_count;
 	struct slot_waiter *waiter; /* owned */
+	bool shadow;              /* asks the shadow, which nobody else asks */
 	enum server_outcome trouble; /* with SLOT_NONE_HEALTHY: what befell the last one set aside */
 };
 

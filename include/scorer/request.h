@@ -30,7 +30,6 @@ enum scan_purpose {
 
 struct scan_request_options {
 	size_t max_bytes;   /* of header and body together; what is beyond is cut at a line's end */
-	const char *user;   /* spamd's User, NULL or "": none; copied */
 	time_t now;         /* for the Received field */
 	bool keep_reserved; /* incoming X-Spam fields stay in the mail, so the scorer sees them */
 	enum scan_purpose purpose;
@@ -54,7 +53,6 @@ bool scan_request_truncated(const struct scan_request *request);
 size_t scan_request_own_length(const struct scan_request *request);
 
 enum scan_purpose scan_request_purpose(const struct scan_request *request);
-const char *scan_request_user(const struct scan_request *request);
 const struct client *scan_request_client(const struct scan_request *request);
 const struct envelope *scan_request_envelope(const struct scan_request *request);
 

@@ -174,6 +174,10 @@ const struct option options[] = {
 		NULL, check_delimiter, false, "characters that may begin a sub-address" },
 	{ "domain_table", TOP, OPTION_PATH, PLAIN(domain_table), "", RANGE(0, 4000), NULL, NULL,
 		false, "file with one line for each domain or address" },
+	{ "shadow", TOP, OPTION_TEXT, PLAIN(shadow), "", RANGE(0, 64), NULL, NULL, false,
+		"scorer that is given copies, only to compare it with the others; empty: none" },
+	{ "shadow_share", TOP, OPTION_PERCENT, PLAIN(shadow_share), "10%", RANGE(1, 100), NULL, NULL,
+		false, "part of the scored messages that the shadow is given" },
 
 	{ "protocol", SCORER, OPTION_WORD, IN_SCORER(protocol), "spamd", 0, 0, protocol_words, NULL,
 		false, "what the servers speak" },
@@ -357,6 +361,7 @@ size_t option_size(const struct option *option)
 		return sizeof(bool);
 	case OPTION_WORD:
 	case OPTION_COUNT:
+	case OPTION_PERCENT:
 		return sizeof(unsigned);
 	case OPTION_DURATION:
 		return sizeof(int64_t);

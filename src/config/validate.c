@@ -47,6 +47,25 @@ static const struct scan_section *scorer_section(const struct scan *scan, size_t
 	return NULL;
 }
 
+/* Mark the scorer that is only compared with the others, of whom one must be left. */
+static void choose_shadow(
+	struct settings *settings, const struct scan *scan, struct complaints *complaints)
+{
+	bool found = false;
+
+	if (settings->shadow == NULL || settings->shadow[0] == '\0')
+		return;
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		if (strcmp(settings->scorers[i].name, settings->shadow) == 0)
+			found = settings->scorers[i].is_shadow = true;
+	if (!found || settings->scorer_count == 1)
+		complain(complaints,
+			scan_line(&scan->sections[0], option_find(SECTION_TOP, "shadow"), 0),
+			"shadow: %s '%.80s'; %s",
+			found ? "there is no scorer besides" : "no scorer is named",
+			settings->shadow, found ? "add one" : "name one of them");
+}
+
 static void check_hedge(const struct settings *settings, const struct scorer_setting *scorer,
 	struct complaints *complaints)
 {
@@ -66,6 +85,7 @@ static void check_scorers(
 	if (settings->scorer_count > LIMIT_SCORERS)
 		complain(complaints, settings->scorers[LIMIT_SCORERS].origin.line,
 			"more than %d scorers; remove some", LIMIT_SCORERS);
+	choose_shadow(settings, scan, complaints);
 	for (size_t i = 0; i < settings->scorer_count; i++) {
 		check_hedge(settings, &settings->scorers[i], complaints);
 		scorer_validate(&settings->scorers[i], scorer_section(scan, i),

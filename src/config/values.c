@@ -115,6 +115,8 @@ static bool print_number(const struct option *option, int64_t value, struct buf 
 		return mode_print(value, out);
 	case OPTION_BOOL:
 		return buf_puts(out, value != 0 ? "true" : "false");
+	case OPTION_PERCENT:
+		return buf_printf(out, "%lld%%", (long long)value);
 	case OPTION_COUNT:
 	case OPTION_WORD:
 	case OPTION_TEXT:
@@ -138,6 +140,19 @@ static bool score_number(const char *text, int64_t *ret_value)
 	return true;
 }
 
+/* "10%" */
+static bool percent_number(const char *text, int64_t *ret_value)
+{
+	char digits[16];
+	size_t length = strlen(text);
+
+	if (length < 2 || length > sizeof(digits) || text[length - 1] != '%')
+		return false;
+	memcpy(digits, text, length - 1);
+	digits[length - 1] = '\0';
+	return count_parse(digits, ret_value);
+}
+
 static bool truth_number(const char *text, int64_t *ret_value)
 {
 	bool truth;
@@ -158,6 +173,7 @@ static const struct number_kind {
 	[OPTION_SIZE] = { size_parse, "a whole number of bytes or with K, M or G, such as 512K" },
 	[OPTION_BYTES] = { size_parse, "a whole number of bytes or with K, M or G, such as 10G" },
 	[OPTION_COUNT] = { count_parse, "a whole number" },
+	[OPTION_PERCENT] = { percent_number, "a whole number and %, such as 10%" },
 	[OPTION_SCORE] = { score_number, "a score such as 5.0" },
 	[OPTION_MODE] = { mode_parse, "an octal mode such as \"0660\"" },
 };
@@ -236,6 +252,7 @@ static void store_number(const struct option *option, void *field, int64_t numbe
 		*(uint64_t *)field = (uint64_t)number;
 		break;
 	case OPTION_COUNT:
+	case OPTION_PERCENT:
 		*(unsigned *)field = (unsigned)number;
 		break;
 	case OPTION_SCORE:
@@ -284,6 +301,7 @@ static int64_t load_number(const struct option *option, const void *field)
 	case OPTION_MODE:
 		return *(const mode_t *)field;
 	case OPTION_COUNT:
+	case OPTION_PERCENT:
 	case OPTION_WORD:
 		return *(const unsigned *)field;
 	case OPTION_TEXT:
@@ -342,6 +360,7 @@ int value_parse(const struct option *option, const char *text, void *base, struc
 	case OPTION_SIZE:
 	case OPTION_BYTES:
 	case OPTION_COUNT:
+	case OPTION_PERCENT:
 	case OPTION_SCORE:
 	case OPTION_MODE:
 		break;
@@ -408,6 +427,7 @@ bool value_print(const struct option *option, const void *base, struct buf *out)
 	case OPTION_SIZE:
 	case OPTION_BYTES:
 	case OPTION_COUNT:
+	case OPTION_PERCENT:
 	case OPTION_SCORE:
 		break;
 	}

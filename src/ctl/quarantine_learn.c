@@ -66,25 +66,12 @@ static struct message *load(const struct stored *stored, struct err *err)
 	return message;
 }
 
-/* The user that spamd learns for: as for scoring, a fixed one or that of the only recipient. */
-static const char *user_for(const struct desk *desk, const struct item *item)
-{
-	const char *user = desk->settings->scorers[0].user;
-	const struct strlist *recipients = &item->envelope.recipients;
-
-	if (strcmp(user, "recipient") != 0 && strcmp(user, "domain") != 0)
-		return user;
-	if (recipients->count != 1)
-		return "";
-	return user[0] == 'r' ? recipients->items[0] : address_domain(recipients->items[0]);
-}
-
 static int ask(struct desk *desk, const struct stored *stored, struct message *message,
 	enum learn_as as, struct err *err)
 {
 	const struct item *item = &stored->item;
 	struct scan_request_options options = { desk->settings->max_scan_size,
-		user_for(desk, item), (time_t)item->time_s, false, (enum scan_purpose)as };
+		(time_t)item->time_s, false, (enum scan_purpose)as };
 	struct scan scan = { .pool = pool, .deadline = deadline_after_ms(LEARN_TIMEOUT_MS) };
 	struct verdict verdict;
 	int result = 0;

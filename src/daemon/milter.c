@@ -270,6 +270,7 @@ static sfsistat on_eom(SMFICTX *context)
 		&(struct apply_means){ runtime_store(), input.deadline });
 	judgement_log(&judgement, &session->mail);
 	metrics_count(&judgement);
+	shadow_offer(runtime_shadow(), &session->mail, &judgement);
 	judgement_free(&judgement);
 	session_reset(session);
 	return answer;

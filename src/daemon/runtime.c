@@ -14,6 +14,7 @@ static struct {
 	pthread_cond_t idle;
 	struct pool *pool;
 	struct late_store *late;
+	struct shadow *shadow;
 	struct store *store;
 	time_t loaded_at;
 	unsigned sessions, messages;
@@ -67,6 +68,9 @@ int runtime_start(struct settings *settings, struct err *err)
 	set_late_limits(settings);
 	if (open_store(settings, err) != 0)
 		return -1;
+	state.shadow = shadow_start(err);
+	if (state.shadow == NULL)
+		return -1;
 	state.pool = pool_new(settings, NULL, err);
 	state.loaded_at = time(NULL);
 	return state.pool == NULL ? -1 : 0;
@@ -85,6 +89,11 @@ struct pool *runtime_pool(void)
 struct late_store *runtime_late(void)
 {
 	return state.late;
+}
+
+struct shadow *runtime_shadow(void)
+{
+	return state.shadow;
 }
 
 time_t runtime_loaded_at(void)

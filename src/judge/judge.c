@@ -68,33 +68,12 @@ static bool may_defer(const struct judgement *judgement)
 	return false;
 }
 
-/* The user that spamd is told: a fixed one, or that of the only recipient. */
-static const char *spamd_user(const struct transaction *mail, char *scratch, size_t size)
-{
-	const struct strlist *recipients = &mail->envelope.recipients;
-	const char *user = mail->settings->scorers[0].user, *at;
-
-	if (strcmp(user, "recipient") != 0 && strcmp(user, "domain") != 0)
-		return user;
-	if (recipients->count != 1)
-		return "";
-	at = strrchr(recipients->items[0], '@');
-	if (strcmp(user, "domain") == 0)
-		at = at == NULL ? "" : at + 1;
-	else
-		at = recipients->items[0];
-	snprintf(scratch, size, "%s", at);
-	return scratch;
-}
-
 /* Ask the scorers, or take the verdict of a scan that was late for an earlier attempt. */
 static void ask(const struct judge_input *input, struct judgement *judgement)
 {
 	const struct transaction *mail = input->mail;
-	char user[LIMIT_ADDRESS + 1];
 	unsigned char identity[DIGEST_SIZE];
-	struct scan_request_options options = { mail->settings->max_scan_size,
-		spamd_user(mail, user, sizeof(user)), time(NULL),
+	struct scan_request_options options = { mail->settings->max_scan_size, time(NULL),
 		transaction_keeps_spam_headers(mail), SCAN_FOR_SCORE };
 	struct scan scan = { .pool = mail->pool, .deadline = input->deadline,
 		.listener = input->listener };

@@ -46,6 +46,40 @@ bool fact_set(char **field, const char *text)
 	return true;
 }
 
+bool client_copy(struct client *ret, const struct client *client)
+{
+	*ret = (struct client){ .sockaddr = client->sockaddr };
+	if (fact_set(&ret->name, client->name) && fact_set(&ret->address, client->address) &&
+		fact_set(&ret->helo, client->helo) &&
+		fact_set(&ret->server_name, client->server_name) &&
+		fact_set(&ret->daemon_name, client->daemon_name) &&
+		fact_set(&ret->tls_version, client->tls_version) &&
+		fact_set(&ret->tls_cipher, client->tls_cipher) &&
+		fact_set(&ret->tls_bits, client->tls_bits))
+		return true;
+	client_free(ret);
+	return false;
+}
+
+bool envelope_copy(struct envelope *ret, const struct envelope *envelope)
+{
+	*ret = (struct envelope){ .has_sender = envelope->has_sender,
+		.utf8 = envelope->utf8,
+		.eight_bit = envelope->eight_bit };
+	/* The null sender is an empty string, which is not the same as none. */
+	if (envelope->sender != NULL)
+		ret->sender = strdup(envelope->sender);
+	if ((ret->sender != NULL || envelope->sender == NULL) &&
+		fact_set(&ret->queue_id, envelope->queue_id) &&
+		fact_set(&ret->auth_login, envelope->auth_login) &&
+		fact_set(&ret->auth_type, envelope->auth_type) &&
+		strlist_add_all(&ret->recipients, &envelope->recipients) &&
+		strlist_add_all(&ret->recipients_raw, &envelope->recipients_raw))
+		return true;
+	envelope_free(ret);
+	return false;
+}
+
 char *address_strip(const char *given)
 {
 	size_t length = strlen(given);

@@ -270,13 +270,20 @@ struct server_view *pool_view(struct pool *pool, size_t *ret_count)
 /* How often pool_wait_ready() looks, microseconds. */
 #define READY_STEP_US 10000
 
+/* The scorer that is asked first. */
+static size_t first_in_use(const struct pool *pool)
+{
+	return pool->settings->scorers[0].is_shadow ? 1 : 0;
+}
+
 static bool first_scorer_ready(struct pool *pool)
 {
 	bool ready = false;
 
 	pthread_mutex_lock(&pool->lock);
 	for (size_t i = 0; i < pool->server_count; i++)
-		ready = ready || (pool->servers[i].healthy && pool->servers[i].scorer_index == 0);
+		ready = ready || (pool->servers[i].healthy &&
+					 pool->servers[i].scorer_index == first_in_use(pool));
 	pthread_mutex_unlock(&pool->lock);
 	return ready;
 }

@@ -20,7 +20,6 @@ struct scan_request {
 	const char *tail;             /* CRLF where the body does not end in one */
 	bool truncated;
 	enum scan_purpose purpose;
-	char *user;
 	const struct client *client;     /* borrowed */
 	const struct envelope *envelope; /* borrowed */
 };
@@ -109,7 +108,7 @@ struct scan_request *scan_request_new(const struct client *client, const struct 
 	request->purpose = options->purpose;
 	request->client = client;
 	request->envelope = envelope;
-	if (!build_head(request, options) || !fact_set(&request->user, options->user)) {
+	if (!build_head(request, options)) {
 		scan_request_free(&request);
 		return NULL;
 	}
@@ -132,7 +131,6 @@ void scan_request_free(struct scan_request **request)
 		return;
 	buf_free(&gone->head);
 	message_free(&gone->message);
-	free(gone->user);
 	free(gone);
 }
 
@@ -154,11 +152,6 @@ bool scan_request_truncated(const struct scan_request *request)
 enum scan_purpose scan_request_purpose(const struct scan_request *request)
 {
 	return request->purpose;
-}
-
-const char *scan_request_user(const struct scan_request *request)
-{
-	return request->user;
 }
 
 const struct client *scan_request_client(const struct scan_request *request)

@@ -285,6 +285,7 @@ void scan_run(const struct scan *scan, struct verdict *ret_verdict)
 	verdict_init(ret_verdict);
 	verdict_init(&run.failure);
 	slot_request_init(&run.slots, scan->pool);
+	run.slots.shadow = scan->shadow;
 	if (!ask_until_answered(&run, ret_verdict)) {
 		give_up(&run);
 		verdict_move(ret_verdict, &run.failure);

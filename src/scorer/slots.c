@@ -28,7 +28,8 @@ static bool was_tried(const struct slot_request *request, const struct server *s
 
 static bool may_ask(const struct slot_request *request, const struct server *server, size_t scorer)
 {
-	return server->scorer_index == scorer && server->healthy && !was_tried(request, server);
+	return server->scorer_index == scorer && server->scorer->is_shadow == request->shadow &&
+		server->healthy && !was_tried(request, server);
 }
 
 /* The least busy server with a free slot that the request may ask; NULL when there is none. */
@@ -165,13 +166,14 @@ static bool served_in_time(struct pool *pool, size_t scorer, struct deadline dea
 }
 
 /* Why the server that was set aside last was; UNKNOWN when none was (a name that is not known yet). */
-static enum server_outcome last_trouble(const struct pool *pool)
+static enum server_outcome last_trouble(const struct pool *pool, bool shadow)
 {
 	enum server_outcome trouble = SERVER_UNKNOWN;
 	int64_t latest_us = 0;
 
 	for (size_t i = 0; i < pool->server_count; i++)
-		if (!pool->servers[i].healthy && pool->servers[i].trouble_us > latest_us) {
+		if (!pool->servers[i].healthy && pool->servers[i].trouble_us > latest_us &&
+			pool->servers[i].scorer->is_shadow == shadow) {
 			latest_us = pool->servers[i].trouble_us;
 			trouble = pool->servers[i].trouble;
 		}
@@ -187,7 +189,7 @@ static enum slot_result ask(struct pool *pool, struct slot_request *request,
 	struct server *server;
 
 	if (scorer < 0) {
-		request->trouble = last_trouble(pool);
+		request->trouble = last_trouble(pool, request->shadow);
 		return SLOT_NONE_HEALTHY;
 	}
 	server = pool->queues[scorer].waiting == 0 || request->tried_count > 0 ?

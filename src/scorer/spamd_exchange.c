@@ -71,6 +71,25 @@ static enum spamd_verb verb_for(const struct scan_request *request)
 	return SPAMD_HEADERS;
 }
 
+/* The user that spamd is told: a fixed one, or that of the only recipient; "": none. */
+static const char *user_of(const struct scorer_setting *scorer, const struct scan_request *request)
+{
+	const struct strlist *recipients;
+	const char *at;
+
+	if (request == NULL)
+		return "";
+	if (strcmp(scorer->user, "recipient") != 0 && strcmp(scorer->user, "domain") != 0)
+		return scorer->user;
+	recipients = &scan_request_envelope(request)->recipients;
+	if (recipients->count != 1)
+		return "";
+	at = strrchr(recipients->items[0], '@');
+	if (strcmp(scorer->user, "recipient") == 0)
+		return recipients->items[0];
+	return at == NULL ? "" : at + 1;
+}
+
 static struct exchange *spamd_start(const struct exchange_target *target,
 	struct scan_request *request, struct err *err)
 {
@@ -86,7 +105,7 @@ static struct exchange *spamd_start(const struct exchange_target *target,
 	buf_init(&spamd->header, SPAMD_REQUEST_SIZE);
 	buf_init(&spamd->reply, LIMIT_SPAMD_REPLY);
 	spamd_reply_init(&spamd->parser, verb);
-	if (!spamd_request(&spamd->header, verb, request == NULL ? NULL : scan_request_user(request),
+	if (!spamd_request(&spamd->header, verb, user_of(target->scorer, request),
 		    request == NULL ? 0 : scan_request_length(request)))
 		err_set(err, "out of memory");
 	else
