@@ -41,7 +41,7 @@ static const struct command commands[] = {
 		"Print the configuration that does what another filter's options do.",
 		"spambridgectl import spamass-milter /etc/default/spamass-milter", command_import },
 	{ "quarantine", "COMMAND [ARGUMENTS]", "Find, judge, release and remove held mail.",
-		"spambridgectl quarantine list", command_quarantine },
+		"spambridgectl quarantine --help", command_quarantine },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
