@@ -25,13 +25,15 @@ class Chain:
 
     policy (see thresholds()), options, deadline, trusted: as support.daemon.Daemon has them.
     spamds: how many; spamd: settings of each; postfix: settings of the Postfix instance.
+    servers: addresses of scripted scorers, besides the spamds.
     """
 
     def __init__(self, policy=None, options="", deadline="10s", trusted="", scorer="",
-                 spamds=1, spamd=None, postfix=None):
+                 spamds=1, spamd=None, postfix=None, servers=()):
         self.spamds = [Spamd(**(spamd or {})) for _ in range(spamds)]
-        self.spamd = self.spamds[0]
-        self.daemon = spambridge(self.spamds, policy=policy or thresholds(),
+        self.spamd = self.spamds[0] if spamds else None
+        addresses = [one.server for one in self.spamds] + list(servers)
+        self.daemon = spambridge(addresses, policy=policy or thresholds(),
                                  options='socket_group = "postfix"\n' + options,
                                  deadline=deadline, trusted=trusted, scorer=scorer)
         self.postfix = Postfix([self.daemon.address], **(postfix or {}))
@@ -91,12 +93,12 @@ class Chain:
 
 
 class SendmailChain:
-    """Sendmail, the daemon and spamd. recipe: the line for sendmail.mc, {socket} for the address."""
+    """Sendmail, daemon and spamd. recipe: the line for sendmail.mc, {socket} for the address."""
 
     def __init__(self, policy=None, options="", deadline="20s", trusted="", spamd=None,
                  recipe=None, settings=""):
         self.spamd = Spamd(**(spamd or {}))
-        self.daemon = spambridge([self.spamd], policy=policy or thresholds(), options=options,
+        self.daemon = spambridge([self.spamd.server], policy=policy or thresholds(), options=options,
                                  deadline=deadline, trusted=trusted)
         lines = (recipe or sendmail_recipe()).replace("{socket}", self.daemon.address)
         self.sendmail = Sendmail(lines, settings)
@@ -155,9 +157,9 @@ def sendmail_recipe():
     return text.replace(RECIPE_SOCKET, "{socket}")
 
 
-def spambridge(spamds, deadline="10s", **settings):
-    """The daemon in front of some spamd, with a quarantine of its own (see items.py)."""
-    return Daemon([one.server for one in spamds], deadline=deadline, **settings)
+def spambridge(servers, deadline="10s", **settings):
+    """The daemon in front of some scorers, with a quarantine of its own (see items.py)."""
+    return Daemon(servers, deadline=deadline, **settings)
 
 
 def crash(daemon):

@@ -189,7 +189,7 @@ def test_attacks(watched, attack):
 def sendmail():
     """The daemon and spamd alone: what a Sendmail says comes from the scripted mail server."""
     with Spamd(config=RELAY_FIELDS) as spamd, \
-            spambridge([spamd], policy=NO_THRESHOLDS,
+            spambridge([spamd.server], policy=NO_THRESHOLDS,
                        options="skip_authenticated = false") as daemon:
         yield daemon
         daemon.stop_cleanly()

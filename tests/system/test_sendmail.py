@@ -341,7 +341,7 @@ def test_an_answer_at_a_deadline_beyond_ten_seconds(own_sendmail):
 
 
 def test_daemon_down_defers(own_sendmail):
-    """F=T: nothing passes unscanned, and all is well when it is back, without a word to Sendmail."""
+    """F=T: nothing passes unscanned; all is well when it is back, without a word to Sendmail."""
     chain = own_sendmail()
     chain.daemon.signal(15)
     chain.daemon.process.wait(20)
