@@ -149,28 +149,23 @@ int socket_prepare(const struct settings *settings, struct socket_making *ret_ma
 }
 
 /*
- * Files made in a directory with the set-group-ID bit have its group (inode(7)), so that a daemon
- * that may change no groups, or that cannot even name the group because its user name space does
- * not hold it (user_namespaces(7): such ids read as the overflow id), needs no change.
+ * Files made in a directory with the set-group-ID bit have its group (inode(7)). That serves a
+ * daemon that may change no groups, even one whose user name space does not hold the group: there
+ * the directory's shows as the overflow id (user_namespaces(7)).
  */
 static bool directory_gives_group(const char *path, gid_t group)
 {
-	struct sockaddr_un address; /* as long as any path of a socket */
-	char parent[sizeof(address.sun_path)];
+	char parent[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct stat status;
 	char *slash;
-	int errnum = errno;
-	bool gives;
 
 	snprintf(parent, sizeof(parent), "%s", path);
 	slash = strrchr(parent, '/');
 	if (slash == NULL)
 		return false;
 	slash[slash == parent ? 1 : 0] = '\0';
-	gives = stat(parent, &status) == 0 && (status.st_mode & S_ISGID) != 0 &&
-		(status.st_gid == group || (errnum == EINVAL && status.st_gid == OVERFLOW_GROUP));
-	errno = errnum;
-	return gives;
+	return stat(parent, &status) == 0 && (status.st_mode & S_ISGID) != 0 &&
+		(status.st_gid == group || status.st_gid == OVERFLOW_GROUP);
 }
 
 /*

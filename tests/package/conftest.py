@@ -55,14 +55,14 @@ def package(built):
 def tree(package):
     """A clean tree with everything downloaded, nothing of ours installed, booted if possible."""
     try:
-        found = Tree(["systemd", "systemd-sysv", "iproute2", "python3", "procps"])
+        found = Tree(["systemd", "systemd-sysv", "dbus", "iproute2", "python3", "procps"])
     except NoTree as reason:
         SKIPPED.append(str(reason))
         pytest.skip(SKIPPED[-1])
     try:
         found.copy(package, "/root/spambridge.deb")
         found.source(TOP, "debian", "tests")
-        found.download("/root/spambridge.deb", "postfix", "spamd", "python3-pytest")
+        found.download("/root/spambridge.deb", "postfix", "spamd", "openssl", "python3-pytest")
         found.boot()
         yield found
     finally:
