@@ -11,7 +11,7 @@ from support import checks, ports
 from support.badscorer import ScorerProcess
 from support.daemon import Daemon, Workspace, run, scorer_section
 from support.messages import make
-from support.mta import burst
+from support.mta import Session, burst
 from support.namespace import Unavailable, run_isolated
 
 OVERSHOOT_MS = 100
@@ -123,6 +123,8 @@ def stall(behaviour, quick, deadline_ms=1000, protocol="spamd", raw=None, total=
     rounds = 2 if quick else total // batch
     for _ in range(rounds):
         with bench(behaviour, protocol, deadline=f"{deadline_ms}ms", **options) as (daemon, _):
+            with Session(daemon.address) as talk:   # libmilter opens its own with the first one
+                talk.greet()
             descriptors = daemon.fds()
             outcomes = burst(daemon.address, [raw or make()] * batch, freeze=daemon.pid())
             if verdicts(outcomes)[0]:

@@ -52,6 +52,12 @@ def make_room():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def surroundings():
+    """What the figures depend on besides the daemon."""
+    return (f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} processors, "
+            f"load average {os.getloadavg()[0]:.1f}")
+
+
 def show(result):
     """One line of the table."""
     print(f"{result['id']:5} {result['status']:10} {result['what'][:44]:44} "
@@ -67,6 +73,7 @@ def main():
     if build_directory() is None:
         parser.error("SPAMBRIDGE_BUILD must name a directory with spambridge in it")
     make_room()
+    print(surroundings(), flush=True)
     results = []
     for row in sorted(ROWS, key=lambda row: (int(re.sub(r"\D", "", row.id)), row.id)):
         if options.rows and row.id not in options.rows:
@@ -78,6 +85,7 @@ def main():
             json.dump(results, file, indent=1)
     counts = [sum(result["status"] == word for result in results)
               for word in ("pass", "FAIL", "cannot run")]
+    print(surroundings())
     print("{} passed, {} failed, {} cannot run".format(*counts))
     return any(result["status"] == "FAIL" for result in results)
 
