@@ -25,6 +25,8 @@ int runtime_start(struct settings *settings, struct err *err);
 struct pool *runtime_pool(void);
 
 struct late_store *runtime_late(void);
+
+/* The thread that asks the shadow, if one is configured. */
 struct shadow *runtime_shadow(void);
 
 /* The quarantine; NULL when nothing can ever be put there. */

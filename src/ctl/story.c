@@ -28,6 +28,7 @@ static const struct meaning reasons[] = {
 	{ "error", "There is no verdict, because memory or disk space ran out." },
 	{ "edit", "The mail server refused to change its header or recipients." },
 	{ "quarantine", "It was to be held, but the quarantine could not take it." },
+	{ "action", "The scorer is trusted to decide, and this is what it wanted (trust_action)." },
 	{ "late", "The verdict is that of a scan which had ended too late for an earlier attempt." },
 	{ "score", NULL },
 };
