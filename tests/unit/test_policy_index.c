@@ -139,7 +139,14 @@ static void entries_come_back_as_they_went_in(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	in.fields.set = (1u << POLICY_FIELD_COUNT) - 1;
+	in.fields.set = POLICY_ALL;
+	in.fields.defer = 9500;
+	in.fields.reject_action = REJECT_ACTION_DISCARD;
+	in.fields.reject_code = "451 4.7.1";
+	in.fields.redirect = "r@example.com";
+	in.fields.redirect_score = 7000;
+	in.fields.copy_to = "";
+	in.fields.copy_score = THRESHOLD_TAG;
 	in.fields.tag = -500;
 	in.fields.quarantine = THRESHOLD_OFF;
 	in.fields.reject = 15000;
@@ -161,6 +168,8 @@ static void entries_come_back_as_they_went_in(void **state)
 	assert_string_equal(out.fields.reject_text, "no");
 	assert_int_equal(out.fields.on_failure, ON_FAILURE_TEMPFAIL);
 	assert_true(out.fields.keep_rejected_ms == 86400000);
+	assert_memory_equal(&out.fields, &in.fields, POLICY_VALUES_SIZE);
+	assert_true(policy_index_adds_recipients(index));
 	assert_string_equal(out.fields.origins[POLICY_TAG].key, "example.com");
 	assert_int_equal(out.fields.origins[POLICY_REJECT].line, 7);
 	in.origin.line = 9;
