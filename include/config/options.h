@@ -39,6 +39,8 @@ enum option_type {
 	OPTION_LISTEN,   /* struct listen_setting */
 	OPTION_NETWORKS, /* struct network_list; a list */
 	OPTION_SERVERS,  /* struct server_list; a list */
+	OPTION_NAMES,    /* struct accept_item *, of names; a list */
+	OPTION_CLIENTS,  /* struct accept_item *, of networks; a list */
 	OPTION_TEXTS,    /* struct strlist; a list; min and max are lengths of one in bytes */
 };
 

@@ -38,6 +38,8 @@ struct origin {
 	const char *key; /* borrowed: domain, .domain or address of the entry; NULL: no entry */
 };
 
+struct accept_item;
+
 enum policy_field {
 	POLICY_TAG,
 	POLICY_DEFER,
@@ -53,6 +55,9 @@ enum policy_field {
 	POLICY_REJECT_TEXT,
 	POLICY_ON_FAILURE,
 	POLICY_KEEP_REJECTED,
+	POLICY_ACCEPT_SENDERS,
+	POLICY_ACCEPT_CLIENTS,
+	POLICY_ACCEPT_RECIPIENTS,
 	POLICY_FIELD_COUNT,
 };
 
@@ -75,6 +80,9 @@ struct policy_fields {
 	const char *reject_text; /* template: %{score} %{required} %{id} ... */
 	enum on_failure on_failure;
 	int64_t keep_rejected_ms; /* how long a copy of refused mail is kept; 0: none is */
+	/* Lists of exceptions, owned by the snapshot; NULL: empty. See config/accept_list.h. */
+	struct accept_item *accept_senders, *accept_clients, *accept_recipients;
+	bool accepted; /* one of them matches: found out for a message, never set by a section */
 	struct origin origins[POLICY_FIELD_COUNT]; /* the last member */
 };
 

@@ -93,6 +93,7 @@ const char *outcome_adds(enum outcome outcome, const struct policy_fields *field
  *
  * Who is redirected gets the message in this sense. Headers are common to those who get it: the
  * strictest tag threshold among them counts; of the redirected only when all of them are.
+ * Who accepts the message by a list (`accepted`) gets it, and has no say in the headers.
  * A message without recipients is delivered as its verdict says by nobody's threshold.
  */
 struct action policy_decide(const struct policy_fields *policies, size_t count,

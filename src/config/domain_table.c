@@ -88,7 +88,8 @@ static int take_option(
 		return err_set(err, "%s is not supported by this version; remove it", name);
 	if ((entry->fields.set & 1u << option->field) != 0)
 		return err_set(err, "%s is set a second time; remove one", name);
-	if (value_parse(option, value, &entry->fields, pool, &wrong) < 0)
+	if ((option_is_list(option) ? value_parse_list : value_parse)(
+		    option, value, &entry->fields, pool, &wrong) < 0)
 		return err_set(err, "%s: %s", name, wrong.text);
 	entry->fields.set |= 1u << option->field;
 	return 0;

@@ -60,7 +60,7 @@ static void fill_option(
 	void *base = is_policy ? (void *)filling->fields : filling->plain;
 	cfg_opt_t *given = cfg_getopt(filling->tree, option->name);
 	size_t count = cfg_opt_size(given);
-	bool good = count > 0;
+	bool good = count > 0 || option_is_list(option); /* an empty list is a value */
 
 	for (size_t i = 0; i < count; i++) {
 		struct err err = ERR_INIT;

@@ -296,6 +296,15 @@ const struct option options[] = {
 		IN_POLICY(POLICY_KEEP_REJECTED, keep_rejected_ms), "off",
 		RANGE(1 * HOUR, 365 * DAY), zero_words, NULL, false,
 		"how long a copy of refused mail is kept" },
+	{ "accept_senders", POLICY | DOMAINS | OUTBOUND, OPTION_NAMES,
+		IN_POLICY(POLICY_ACCEPT_SENDERS, accept_senders), NULL, 0, 0, NULL, NULL, false,
+		"senders whose mail is delivered whatever its score" },
+	{ "accept_clients", POLICY | DOMAINS | OUTBOUND, OPTION_CLIENTS,
+		IN_POLICY(POLICY_ACCEPT_CLIENTS, accept_clients), NULL, 0, 0, NULL, NULL, false,
+		"clients whose mail is delivered whatever its score" },
+	{ "accept_recipients", POLICY | DOMAINS | OUTBOUND, OPTION_NAMES,
+		IN_POLICY(POLICY_ACCEPT_RECIPIENTS, accept_recipients), NULL, 0, 0, NULL, NULL,
+		false, "recipients who get everything" },
 
 	{ "directory", QUARANTINE, OPTION_PATH, IN_QUARANTINE(directory),
 		"/var/lib/spambridge/quarantine", RANGE(1, 4000), NULL, NULL, false,
@@ -372,6 +381,9 @@ size_t option_size(const struct option *option)
 		return sizeof(struct listen_setting);
 	case OPTION_NETWORKS:
 		return sizeof(struct network_list);
+	case OPTION_NAMES:
+	case OPTION_CLIENTS:
+		return sizeof(struct accept_item *);
 	case OPTION_TEXTS:
 		return sizeof(struct strlist);
 	case OPTION_SERVERS:
@@ -383,6 +395,7 @@ size_t option_size(const struct option *option)
 bool option_is_list(const struct option *option)
 {
 	return option->type == OPTION_NETWORKS || option->type == OPTION_SERVERS ||
+	       option->type == OPTION_NAMES || option->type == OPTION_CLIENTS ||
 	       option->type == OPTION_TEXTS;
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "config/policy_index.h"
 #include "config/settings_private.h"
 #include "config/values.h"
@@ -65,32 +64,12 @@ void settings_free(struct settings **settings)
 		destroy(gone);
 }
 
-/* The elements of a list's default: "a, b". */
-static int list_default(
-	const struct option *option, void *base, struct strlist *pool, struct err *err)
-{
-	const char *at = option->fallback;
-
-	while (*at != '\0') {
-		size_t length = strcspn(at, ", ");
-		AUTO(string_free) char *element = strndup(at, length);
-
-		if (element == NULL)
-			return err_set(err, "out of memory");
-		if (value_parse(option, element, base, pool, err) < 0)
-			return -1;
-		at += length;
-		at += strspn(at, ", ");
-	}
-	return 0;
-}
-
 int settings_default(const struct option *option, void *base, struct strlist *pool, struct err *err)
 {
 	if (option->fallback == NULL)
 		return 0;
 	if (option_is_list(option))
-		return list_default(option, base, pool, err);
+		return value_parse_list(option, option->fallback, base, pool, err);
 	return value_parse(option, option->fallback, base, pool, err);
 }
 

@@ -29,14 +29,17 @@ static const struct meaning reasons[] = {
 	{ "edit", "The mail server refused to change its header or recipients." },
 	{ "quarantine", "It was to be held, but the quarantine could not take it." },
 	{ "late", "The verdict is that of a scan which had ended too late for an earlier attempt." },
+	{ "accepted", "Every recipient accepts it by a list, whatever its score." },
 	{ "score", NULL },
 };
 
 static const struct meaning actions[] = {
 	{ "pass", "It was delivered, not marked as spam." },
 	{ "tag", "It was delivered, marked as spam." },
-	{ "reject", "It was refused (550 5.7.1); its sender was told so." },
-	{ "tempfail", "It was put off (451 4.7.1); its sender will try again." },
+	{ "reject", "It was refused; its sender was told so." },
+	{ "tempfail", "It was put off; its sender will try again." },
+	{ "discard", "It was dropped; its sender was told that it was accepted." },
+	{ "redirect", "It was delivered to another address than its recipients'." },
 	{ "quarantine", "It is held in the quarantine; its sender was told that it was accepted." },
 };
 

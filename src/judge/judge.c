@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "config/names.h"
+#include "policy/accept.h"
 #include "policy/lookup.h"
 #include "protocol/template.h"
 #include "protocol/xspam.h"
@@ -42,6 +43,9 @@ static bool look_up_policies(const struct transaction *mail, enum exemption exem
 	struct judgement *judgement)
 {
 	const struct strlist *recipients = &mail->envelope.recipients;
+	const struct accept_facts facts = { mail->envelope.sender,
+		(const struct sockaddr *)&mail->client.sockaddr,
+		mail->settings->recipient_delimiter };
 
 	judgement->policies = calloc(recipients->count + 1, sizeof(*judgement->policies));
 	judgement->outcomes = calloc(recipients->count + 1, sizeof(*judgement->outcomes));
@@ -56,6 +60,7 @@ static bool look_up_policies(const struct transaction *mail, enum exemption exem
 		else
 			policy_lookup_outbound(mail->settings, mail->envelope.sender, fields);
 		skip_self(fields, recipients->items[i]);
+		fields->accepted = policy_accepts(fields, recipients->items[i], &facts);
 	}
 	return true;
 }
@@ -63,7 +68,8 @@ static bool look_up_policies(const struct transaction *mail, enum exemption exem
 static bool may_defer(const struct judgement *judgement)
 {
 	for (size_t i = 0; i < judgement->policy_count; i++)
-		if (judgement->policies[i].on_failure == ON_FAILURE_TEMPFAIL)
+		if (judgement->policies[i].on_failure == ON_FAILURE_TEMPFAIL &&
+			!judgement->policies[i].accepted)
 			return true;
 	return false;
 }
@@ -321,13 +327,26 @@ static void build_reply(const struct transaction *mail, struct judgement *judgem
 	buf_free(&text);
 }
 
-static const char *reason_of(const struct verdict *verdict)
+/* Is the message accepted by lists of all its recipients? */
+static bool is_accepted(const struct judgement *judgement)
 {
-	if (verdict->status == VERDICT_SCORED && verdict->wish != WISH_NONE)
+	for (size_t i = 0; i < judgement->policy_count; i++)
+		if (!judgement->policies[i].accepted)
+			return false;
+	return judgement->policy_count > 0;
+}
+
+static const char *reason_of(const struct judgement *judgement)
+{
+	const struct verdict *verdict = &judgement->verdict;
+
+	if (verdict->status != VERDICT_SCORED)
+		return verdict_status_name(verdict->status);
+	if (is_accepted(judgement))
+		return "accepted";
+	if (verdict->wish != WISH_NONE)
 		return reason_action;
-	if (verdict->status == VERDICT_SCORED)
-		return verdict->late ? "late" : "score";
-	return verdict_status_name(verdict->status);
+	return verdict->late ? "late" : "score";
 }
 
 void judge(const struct judge_input *input, struct judgement *ret_judgement)
@@ -346,7 +365,7 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement)
 	else
 		score_and_decide(input, ret_judgement);
 	if (ret_judgement->reason == NULL)
-		ret_judgement->reason = reason_of(&ret_judgement->verdict);
+		ret_judgement->reason = reason_of(ret_judgement);
 	if (!choose_held(mail, ret_judgement) || !choose_added(ret_judgement) ||
 		(mail->message != NULL && !build_headers(mail, ret_judgement)))
 		defer(ret_judgement, "out of memory");

@@ -133,13 +133,13 @@ enum outcome policy_outcome(const struct policy_fields *fields, const struct ver
 	case VERDICT_NONE:
 		return OUTCOME_PASS;
 	case VERDICT_SCORED:
-		return outcome_of_wish(fields, verdict);
+		return fields->accepted ? OUTCOME_PASS : outcome_of_wish(fields, verdict);
 	case VERDICT_REFUSED:
 	case VERDICT_TIMEOUT:
 	case VERDICT_MALFORMED:
 	case VERDICT_OVERLOADED:
 	case VERDICT_OVERSIZE:
-		return outcome_of_failure(fields);
+		return fields->accepted ? OUTCOME_PASS : outcome_of_failure(fields);
 	case VERDICT_ERROR:
 		break;
 	}
@@ -197,7 +197,7 @@ static void mark(struct action *action, const struct policy_fields *policies, si
 {
 	action->marking = marking_of(verdict);
 	for (size_t i = 0; i < count; i++)
-		if (!outcome_withholds(outcomes[i]) &&
+		if (!outcome_withholds(outcomes[i]) && !policies[i].accepted &&
 			(action->redirect || outcomes[i] != OUTCOME_REDIRECT) &&
 			policies[i].tag < action->required) {
 			action->required = policies[i].tag;

@@ -10,41 +10,7 @@
 #include "config/options.h"
 #include "config/policy_index.h"
 #include "config/values.h"
-
-/* A walk calls this for each key from the most to the least specific. */
-typedef void step(const char *key, void *context);
-
-/* The domain and each of its parents: example.com, .com */
-static void walk_domain(const char *domain, step *visit, void *context)
-{
-	const char *dot;
-
-	visit(domain, context);
-	if (domain[0] == '[')
-		return;
-	for (dot = strchr(domain, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
-		visit(dot, context);
-}
-
-/* Every key under which an address could have an entry; none for what is no address. */
-static void walk(const char *address, const char *delimiters, step *visit, void *context)
-{
-	char local[LIMIT_ADDRESS], domain[LIMIT_ADDRESS], key[2 * LIMIT_ADDRESS];
-	size_t plain;
-
-	if (!address_normalise(address, local, domain, sizeof(local)))
-		return;
-	snprintf(key, sizeof(key), "%s@%s", local, domain);
-	visit(key, context);
-	/* A delimiter at the start begins no sub-address, and in quotes it is part of the name. */
-	plain = local[0] == '"' ? strlen(local) : 1 + strcspn(local + 1, delimiters);
-	if (local[plain] != '\0') {
-		local[plain] = '\0';
-		snprintf(key, sizeof(key), "%s@%s", local, domain);
-		visit(key, context);
-	}
-	walk_domain(domain, visit, context);
-}
+#include "policy/address_keys.h"
 
 struct search {
 	const struct settings *settings;
@@ -67,7 +33,7 @@ void policy_lookup(
 
 	*ret_fields = (struct policy_fields){ 0 };
 	if (policy_index_count(settings->index) > 0)
-		walk(recipient, settings->recipient_delimiter, find_and_merge, &search);
+		address_keys(recipient, settings->recipient_delimiter, find_and_merge, &search);
 	policy_fields_merge(ret_fields, &settings->policy);
 }
 
@@ -124,7 +90,7 @@ bool policy_explain(const struct settings *settings, const char *address, struct
 	buf_puts(out, "address        ");
 	encode_terminal(out, address, strlen(address));
 	buf_puts(out, "\nlooked for     ");
-	walk(address, settings->recipient_delimiter, list_key, out);
+	address_keys(address, settings->recipient_delimiter, list_key, out);
 	buf_puts(out, "policy\n");
 	for (size_t i = 0; i < option_count; i++)
 		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0 && !options[i].not_yet)

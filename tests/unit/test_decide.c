@@ -247,6 +247,28 @@ static void redirections_and_copies_follow_tag(void **state)
 	assert_int_equal(policy_outcome(&fields, &high), OUTCOME_PASS);
 }
 
+static void what_is_accepted_passes_for_that_recipient_only(void **state)
+{
+	struct policy_fields policies[] = { usual, usual };
+	struct verdict spam = scored(20000), failed = { .status = VERDICT_TIMEOUT };
+	struct action action;
+
+	(void)state;
+	policies[0].accepted = true;
+	policies[0].tag = -1000;
+	policies[0].on_failure = ON_FAILURE_TEMPFAIL;
+	action = policy_decide(policies, 2, &spam, outcomes);
+	assert_int_equal(outcomes[0], OUTCOME_PASS);
+	assert_int_equal(outcomes[1], OUTCOME_REJECT);
+	assert_int_equal(action.kind, ACTION_DELIVER);
+	assert_true(action.hold);
+	assert_false(action.spam);
+	assert_int_equal(action.required, OFF);
+	action = policy_decide(policies, 1, &failed, outcomes);
+	assert_int_equal(action.kind, ACTION_DELIVER);
+	assert_int_equal(action.marking, MARK_UNSCANNED);
+}
+
 static void a_temporary_reply_code_defers(void **state)
 {
 	struct policy_fields policies[] = { usual, usual };
@@ -377,6 +399,7 @@ int main(void)
 		cmocka_unit_test(one_recipient_decides_for_itself),
 		cmocka_unit_test(every_combination_of_recipients),
 		cmocka_unit_test(redirections_and_copies_follow_tag),
+		cmocka_unit_test(what_is_accepted_passes_for_that_recipient_only),
 		cmocka_unit_test(a_temporary_reply_code_defers),
 		cmocka_unit_test(what_is_dropped_is_kept_for_who_wants_it),
 		cmocka_unit_test(refused_mail_is_kept_for_who_wants_it),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "config_file.h"
+#include "config/accept_list.h"
 #include "config/policy_index.h"
 #include "policy/lookup.h"
 
@@ -498,7 +499,9 @@ static void printed_settings_load_again(void **state)
 			  "CHER.example\" { tag = off }\n"
 			  "address \"\\\"a \\\\\\\"b\\\"@example.com\" { reject = 7.25 on_failure "
 	                  "= accept }\n"
-			  "outbound { scan = yes reject = 8 }\n");
+			  "outbound { scan = yes reject = 8 }\n"
+			  "domain \"lists.example\" { accept_senders = { } accept_clients = "
+			  "{ 10.0.0.0/8, \"::1\" } accept_recipients = { \"A@\" } }\n");
 	struct buf first, second;
 
 	(void)state;
@@ -511,6 +514,8 @@ static void printed_settings_load_again(void **state)
 	assert_string_equal(buf_text(&first), buf_text(&second));
 	assert_non_null(strstr(buf_text(&first), "deadline = 1500ms\n"));
 	assert_non_null(strstr(buf_text(&first), "late_verdicts = off\n"));
+	assert_non_null(strstr(buf_text(&first), "\taccept_senders = { }\n"));
+	assert_non_null(strstr(buf_text(&first), "\taccept_recipients = { \"a@\" }\n"));
 	assert_non_null(strstr(buf_text(&first), "\ttag = -0.125\n"));
 	assert_non_null(strstr(buf_text(&first), "domain \"xn--bcher-kva.example\" {\n"));
 	settings_free(&settings);
@@ -542,6 +547,7 @@ static void a_domain_table_sets_policies(void **state)
 			   "\n"
 			   "Example.com tag=4 reject=off on_failure=tempfail  # good\n"
 			   "  .example.com\ttag=3#near\r\n"
+			   "lists.example accept_senders=a@b.example,.c.example accept_clients=10.0.0.0/8\n"
 			   "user@example.com reject_text=\"no \\\"way\\\"\" tag=2\n"
 			   "\"a b\"@example.com tag=1.5\n"
 			   "plain.example\n"
@@ -553,7 +559,11 @@ static void a_domain_table_sets_policies(void **state)
 	for (size_t i = 0; i < errors.count; i++)
 		print_error("%s\n", errors.items[i]);
 	assert_non_null(settings);
-	assert_int_equal(policy_index_count(settings->index), 7);
+	assert_int_equal(policy_index_count(settings->index), 8);
+	policy_lookup(settings, "x@lists.example", &fields);
+	assert_string_equal(fields.accept_senders->next->name, ".c.example");
+	assert_non_null(fields.accept_clients);
+	assert_null(fields.accept_recipients);
 	policy_lookup(settings, "x@example.com", &fields);
 	assert_int_equal(fields.tag, 4000);
 	assert_int_equal(fields.reject, THRESHOLD_OFF);
@@ -579,6 +589,7 @@ static void errors_in_a_domain_table_have_lines(void **state)
 		{ "a.b tag=x", "domains:1: tag: 'x' is not understood" },
 		{ "\n\na..b tag=1", "domains:3: no domain or address begins this line" },
 		{ "a.b teg=1", "domains:1: unknown option 'teg'; did you mean 'tag'?" },
+		{ "a.b accept_senders=a..b", "domains:1: accept_senders: 'a..b' is no address" },
 		{ "a.b scan=1", "domains:1: unknown option 'scan'" },
 		{ "a.b deadline=1s",
 			"domains:1: unknown option 'deadline'; see spambridge.conf(5)" },
