@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "config/alias_table.h"
 #include "config/domain_table.h"
 #include "config/endpoint.h"
 #include "config/file.h"
@@ -18,7 +19,8 @@
 struct loader {
 	struct settings *settings;
 	struct complaints complaints;
-	struct complaints table_complaints; /* of the domain table */
+	struct complaints domain_complaints; /* of the domain table */
+	struct complaints alias_complaints;  /* of the alias table */
 	struct buf text;
 	struct scan scan;
 	cfg_t *tree;
@@ -319,17 +321,24 @@ static void load(struct loader *loader)
 	settings_validate(settings, &loader->scan, &loader->complaints);
 	complete_policy(loader);
 	if (settings->domain_table != NULL && settings->domain_table[0] != '\0') {
-		loader->table_complaints.file = settings->domain_table;
-		domain_table_load(settings, pool(loader), &loader->table_complaints);
+		loader->domain_complaints.file = settings->domain_table;
+		domain_table_load(settings, pool(loader), &loader->domain_complaints);
+	}
+	if (settings->alias_table != NULL && settings->alias_table[0] != '\0') {
+		loader->alias_complaints.file = settings->alias_table;
+		alias_table_load(
+			settings->aliases, settings->alias_table, &loader->alias_complaints);
 	}
 }
 
 /* Hand out the snapshot, or its errors. */
 static struct settings *finish(struct loader *loader, struct strlist *errors)
 {
-	if (complaints_any(&loader->complaints) || complaints_any(&loader->table_complaints)) {
+	if (complaints_any(&loader->complaints) || complaints_any(&loader->domain_complaints) ||
+		complaints_any(&loader->alias_complaints)) {
 		complaints_move(&loader->complaints, errors);
-		complaints_move(&loader->table_complaints, errors);
+		complaints_move(&loader->domain_complaints, errors);
+		complaints_move(&loader->alias_complaints, errors);
 		settings_free(&loader->settings);
 	}
 	tree_free(&loader->tree);

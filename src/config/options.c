@@ -174,6 +174,8 @@ const struct option options[] = {
 		NULL, check_delimiter, false, "characters that may begin a sub-address" },
 	{ "domain_table", TOP, OPTION_PATH, PLAIN(domain_table), "", RANGE(0, 4000), NULL, NULL,
 		false, "file with one line for each domain or address" },
+	{ "alias_table", TOP, OPTION_PATH, PLAIN(alias_table), "", RANGE(0, 4000), NULL, NULL,
+		false, "file with one line for each alias and the mailbox whose policy counts" },
 
 	{ "protocol", SCORER, OPTION_WORD, IN_SCORER(protocol), "spamd", 0, 0, protocol_words, NULL,
 		false, "what the servers speak" },

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/alias_table.h"
 #include "config/policy_index.h"
 #include "config/settings_private.h"
 #include "config/values.h"
@@ -21,6 +22,7 @@ static void destroy(struct settings *settings)
 	}
 	free(settings->scorers);
 	policy_index_free(&settings->index);
+	alias_table_free(&settings->aliases);
 	if (settings->private != NULL)
 		strlist_free(&settings->private->pool);
 	free(settings->private);
@@ -34,12 +36,13 @@ struct settings *settings_new(const char *path)
 	if (settings == NULL)
 		return NULL;
 	settings->index = policy_index_new();
+	settings->aliases = alias_table_new();
 	settings->private = calloc(1, sizeof(*settings->private));
 	if (settings->private != NULL) {
 		atomic_init(&settings->private->references, 1);
 		settings->path = pool_text(&settings->private->pool, path);
 	}
-	if (settings->index == NULL || settings->path == NULL) {
+	if (settings->index == NULL || settings->aliases == NULL || settings->path == NULL) {
 		destroy(settings);
 		return NULL;
 	}

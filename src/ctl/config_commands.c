@@ -9,6 +9,7 @@
 #include "config/values.h"
 #include "ctl/tool.h"
 #include "policy/lookup.h"
+#include "policy/mailbox.h"
 
 /* Room for the effective configuration and for explanations, bytes. */
 #define TEXT_SIZE (4 * LIMIT_CONFIG_FILE)
@@ -83,6 +84,7 @@ static json_t *field_as_json(const struct option *option, const struct policy_fi
 static json_t *policy_as_json(const struct settings *settings, const char *address)
 {
 	struct policy_fields fields;
+	struct mailbox mailbox;
 	json_t *policy = json_object();
 
 	policy_lookup(settings, address, &fields);
@@ -90,7 +92,9 @@ static json_t *policy_as_json(const struct settings *settings, const char *addre
 		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0 && !options[i].not_yet)
 			json_object_set_new(policy, options[i].name,
 				field_as_json(&options[i], &fields));
-	return json_pack("{s:o, s:o}", "address", json_text(address), "policy", policy);
+	policy_mailbox(settings, address, &mailbox);
+	return json_pack("{s:o, s:o, s:o}", "address", json_text(address), "alias_of",
+		mailbox.line == 0 ? json_null() : json_text(mailbox.address), "policy", policy);
 }
 
 static void policy_as_text(const struct settings *settings, const char *address)

@@ -12,6 +12,7 @@
 #include "config/names.h"
 #include "policy/accept.h"
 #include "policy/lookup.h"
+#include "policy/mailbox.h"
 #include "protocol/template.h"
 #include "protocol/xspam.h"
 
@@ -46,6 +47,7 @@ static bool look_up_policies(const struct transaction *mail, enum exemption exem
 	const struct accept_facts facts = { mail->envelope.sender,
 		(const struct sockaddr *)&mail->client.sockaddr,
 		mail->settings->recipient_delimiter };
+	struct mailbox mailbox;
 
 	judgement->policies = calloc(recipients->count + 1, sizeof(*judgement->policies));
 	judgement->outcomes = calloc(recipients->count + 1, sizeof(*judgement->outcomes));
@@ -60,7 +62,8 @@ static bool look_up_policies(const struct transaction *mail, enum exemption exem
 		else
 			policy_lookup_outbound(mail->settings, mail->envelope.sender, fields);
 		skip_self(fields, recipients->items[i]);
-		fields->accepted = policy_accepts(fields, recipients->items[i], &facts);
+		policy_mailbox(mail->settings, recipients->items[i], &mailbox);
+		fields->accepted = policy_accepts(fields, mailbox.address, &facts);
 	}
 	return true;
 }
@@ -79,16 +82,18 @@ static const char *spamd_user(const struct transaction *mail, char *scratch, siz
 {
 	const struct strlist *recipients = &mail->envelope.recipients;
 	const char *user = mail->settings->scorers[0].user, *at;
+	struct mailbox mailbox;
 
 	if (strcmp(user, "recipient") != 0 && strcmp(user, "domain") != 0)
 		return user;
 	if (recipients->count != 1)
 		return "";
-	at = strrchr(recipients->items[0], '@');
+	policy_mailbox(mail->settings, recipients->items[0], &mailbox);
+	at = strrchr(mailbox.address, '@');
 	if (strcmp(user, "domain") == 0)
 		at = at == NULL ? "" : at + 1;
 	else
-		at = recipients->items[0];
+		at = mailbox.address;
 	snprintf(scratch, size, "%s", at);
 	return scratch;
 }
@@ -97,7 +102,7 @@ static const char *spamd_user(const struct transaction *mail, char *scratch, siz
 static void ask(const struct judge_input *input, struct judgement *judgement)
 {
 	const struct transaction *mail = input->mail;
-	char user[LIMIT_ADDRESS + 1];
+	char user[2 * LIMIT_ADDRESS];
 	unsigned char identity[DIGEST_SIZE];
 	struct scan_request_options options = { mail->settings->max_scan_size,
 		spamd_user(mail, user, sizeof(user)), time(NULL),

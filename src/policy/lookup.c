@@ -11,6 +11,7 @@
 #include "config/policy_index.h"
 #include "config/values.h"
 #include "policy/address_keys.h"
+#include "policy/mailbox.h"
 
 struct search {
 	const struct settings *settings;
@@ -30,10 +31,14 @@ void policy_lookup(
 	const struct settings *settings, const char *recipient, struct policy_fields *ret_fields)
 {
 	struct search search = { settings, ret_fields };
+	struct mailbox mailbox;
 
 	*ret_fields = (struct policy_fields){ 0 };
-	if (policy_index_count(settings->index) > 0)
-		address_keys(recipient, settings->recipient_delimiter, find_and_merge, &search);
+	if (policy_index_count(settings->index) > 0) {
+		policy_mailbox(settings, recipient, &mailbox);
+		address_keys(mailbox.address, settings->recipient_delimiter, find_and_merge,
+			&search);
+	}
 	policy_fields_merge(ret_fields, &settings->policy);
 }
 
@@ -85,12 +90,21 @@ static void explain_field(
 bool policy_explain(const struct settings *settings, const char *address, struct buf *out)
 {
 	struct policy_fields fields;
+	struct mailbox mailbox;
 
 	policy_lookup(settings, address, &fields);
+	policy_mailbox(settings, address, &mailbox);
 	buf_puts(out, "address        ");
 	encode_terminal(out, address, strlen(address));
+	if (mailbox.line != 0) {
+		buf_puts(out, "\nalias of       ");
+		encode_terminal(out, mailbox.address, strlen(mailbox.address));
+		buf_puts(out, " at ");
+		encode_terminal(out, settings->alias_table, strlen(settings->alias_table));
+		buf_printf(out, ":%u", mailbox.line);
+	}
 	buf_puts(out, "\nlooked for     ");
-	address_keys(address, settings->recipient_delimiter, list_key, out);
+	address_keys(mailbox.address, settings->recipient_delimiter, list_key, out);
 	buf_puts(out, "policy\n");
 	for (size_t i = 0; i < option_count; i++)
 		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0 && !options[i].not_yet)

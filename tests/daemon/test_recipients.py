@@ -225,6 +225,33 @@ def test_accepted_recipient(start, scorer, place):
     assert recipients_after(outcome) == ["abuse+x@friend.example"]
 
 
+def test_aliases_and_their_reload(start, scorer, workspace):
+    """The mailbox's policy counts; a bad table at a reload leaves the old one in use."""
+    table = workspace.file("aliases")
+
+    def write(text):
+        with open(table + ".new", "w", encoding="ascii") as file:
+            file.write(text)
+        os.rename(table + ".new", table)
+    write("sales@alias.example a@strict.example\n")
+    daemon = start([scorer.listen("good")], policy=POLICY,
+                   options=SECTIONS + f'alias_table = "{table}"\n')
+
+    def answer(recipient):
+        return send(daemon.address, make(score=12.5), recipients=[recipient]).kind
+    assert answer("sales+x@alias.example") == "replycode"
+    assert answer("other@alias.example") == "discard"
+    write("sales@alias.example\n")
+    daemon.reload()
+    daemon.wait_log("aliases:1: write an alias")
+    assert answer("sales@alias.example") == "replycode"
+    write("other@alias.example lover@strict.example\n")
+    daemon.reload()
+    daemon.wait_log("reloaded")
+    assert answer("sales@alias.example") == "discard"
+    assert answer("other@alias.example") in ("accept", "continue")
+
+
 def test_strictest_remaining_threshold(start, scorer):
     daemon = start([scorer.listen("good")],
                    policy="tag = 5.0\nquarantine = off\nreject = off",

@@ -12,8 +12,10 @@
 
 #include "config_file.h"
 #include "config/accept_list.h"
+#include "config/alias_table.h"
 #include "config/policy_index.h"
 #include "policy/lookup.h"
+#include "policy/mailbox.h"
 
 /* The linker sends our allocations here (--wrap); libConfuse's own are left alone. */
 static long allocations_left = -1; /* -1: no limit; 0: every further one fails */
@@ -619,6 +621,96 @@ static void errors_in_a_domain_table_have_lines(void **state)
 	}
 }
 
+static struct settings *load_aliases(const char *table, struct strlist *errors)
+{
+	struct settings *settings;
+	struct buf text;
+
+	write_file(file.table, table, strlen(table));
+	buf_init(&text, 10000);
+	buf_printf(&text, "alias_table = \"%s\"\n" SCORER_LINE "domain \"b.example\" { tag = 1 }\n",
+		file.table);
+	settings = load_text(&file, buf_text(&text), errors);
+	buf_free(&text);
+	return settings;
+}
+
+static void aliases_stand_for_mailboxes(void **state)
+{
+	static const struct {
+		const char *address, *mailbox; /* NULL: itself */
+		unsigned line;
+	} rows[] = {
+		{ "Sales@A.example", "ann@b.example", 2 },
+		{ "sales+x@a.example", "ann@b.example", 2 },
+		{ "sales+vip@a.example", "vip@b.example", 3 },
+		{ "other+x@a.example", "other+x@c.example", 4 },
+		{ "\"a @b\"@a.example", "\"a @b\"@c.example", 4 },
+		{ "x@sub.a.example", NULL, 0 },
+		{ "chain@d.example", "sales@a.example", 5 }, /* one step only */
+		{ "x@b\xc3\xbc"
+		  "cher.example",
+			"x@b.example", 6 },
+		{ "nobody", NULL, 0 },
+		{ "", NULL, 0 },
+	};
+	struct strlist errors = { 0 };
+	struct settings *settings = load_aliases("# aliases\n"
+						 "sales@a.example\tAnn@B.example # sales\n"
+						 "sales+vip@a.example vip@b.example\n"
+						 "a.example c.example\n"
+						 "chain@d.example sales@a.example\n"
+						 "b\xc3\xbc"
+						 "cher.example b.example",
+		&errors);
+	struct policy_fields fields;
+	struct mailbox mailbox;
+
+	(void)state;
+	assert_non_null(settings);
+	assert_int_equal(alias_table_count(settings->aliases), 5);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		policy_mailbox(settings, rows[i].address, &mailbox);
+		assert_int_equal(mailbox.line, rows[i].line);
+		assert_string_equal(mailbox.address,
+			rows[i].mailbox != NULL ? rows[i].mailbox : rows[i].address);
+	}
+	policy_lookup(settings, "sales@a.example", &fields);
+	assert_int_equal(fields.tag, 1000);
+	policy_lookup(settings, "chain@d.example", &fields);
+	assert_int_equal(fields.tag, 5000);
+	settings_free(&settings);
+}
+
+static void errors_in_an_alias_table_have_lines(void **state)
+{
+	static const struct {
+		const char *table, *error;
+	} rows[] = {
+		{ "a@b.example", "domains:1: write an alias and its mailbox" },
+		{ "\na@b.example c@d.example e@f.example", "domains:2: write an alias" },
+		{ "a@b.example tag=3", "domains:1: an address stands for an address" },
+		{ "a@b.example d.example", "domains:1: an address stands for an address" },
+		{ "b.example c@d.example", "domains:1: an address stands for an address" },
+		{ ".b.example d.example", "domains:1: write an alias" },
+		{ "b.example .d.example", "domains:1: write an alias" },
+		{ "a@b.c d@e.f\nA@B.c g@h.i", "domains:2: 'a@b.c' is set a second time; the first "
+					     "is in line 1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct strlist errors = { 0 };
+		struct settings *settings = load_aliases(rows[i].table, &errors);
+
+		assert_null(settings);
+		assert_int_equal(errors.count, 1);
+		if (strstr(errors.items[0], rows[i].error) == NULL)
+			fail_msg("%s", errors.items[0]);
+		strlist_free(&errors);
+	}
+}
+
 static void an_unsafe_table_is_refused(void **state)
 {
 	struct strlist errors = { 0 };
@@ -755,6 +847,8 @@ int main(void)
 		cmocka_unit_test(printed_settings_load_again),
 		cmocka_unit_test(a_domain_table_sets_policies),
 		cmocka_unit_test(errors_in_a_domain_table_have_lines),
+		cmocka_unit_test(aliases_stand_for_mailboxes),
+		cmocka_unit_test(errors_in_an_alias_table_have_lines),
 		cmocka_unit_test(an_unsafe_table_is_refused),
 		cmocka_unit_test(snapshots_are_shared_by_threads),
 		cmocka_unit_test(loads_take_turns),
