@@ -36,6 +36,7 @@ struct origin {
 	const char *file; /* borrowed from the snapshot; NULL: built-in default */
 	unsigned line;
 	const char *key; /* borrowed: domain, .domain or address of the entry; NULL: no entry */
+	bool is_sender;  /* of a sender {} section */
 };
 
 struct accept_item;

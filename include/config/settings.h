@@ -159,6 +159,7 @@ struct settings {
 	struct quarantine_setting quarantine;
 	struct policy_index
 		*index; /* domain, address and table entries; see config/policy_index.h */
+	struct policy_index *senders; /* sender entries: of outbound mail */
 	struct alias_table *aliases; /* never NULL */
 	struct settings_private *private;
 };

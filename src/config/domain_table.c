@@ -87,7 +87,7 @@ static int take_line(struct cursor *line, unsigned number, void *context, struct
 	struct policy_entry entry;
 
 	memset(&entry, 0, sizeof(entry));
-	entry.origin = (struct origin){ filling->file, number, NULL };
+	entry.origin = (struct origin){ .file = filling->file, .line = number };
 	entry.key = key;
 	if (!table_take_name(line, key, sizeof(key)))
 		return err_set(err, "no domain or address begins this line; write example.com, "

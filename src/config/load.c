@@ -50,8 +50,8 @@ static void mark_set(struct loader *loader, const struct filling *filling,
 	const struct option *option, struct policy_fields *fields)
 {
 	fields->set |= 1u << option->field;
-	fields->origins[option->field] = (struct origin){ loader->settings->path,
-		scan_line(filling->place, option, 0), NULL };
+	fields->origins[option->field] = (struct origin){ .file = loader->settings->path,
+		.line = scan_line(filling->place, option, 0) };
 }
 
 /* Store what the file says of one option. */
@@ -131,7 +131,7 @@ static void fill_scorer(struct loader *loader, struct filling *filling)
 	}
 	settings->scorers = scorer;
 	scorer += settings->scorer_count++;
-	*scorer = (struct scorer_setting){ .origin = { settings->path, place->line, NULL } };
+	*scorer = (struct scorer_setting){ .origin = { .file = settings->path, .line = place->line } };
 	scorer->name = pool_text(pool(loader), place->title);
 	if (scorer->name == NULL)
 		complain(&loader->complaints, place->line, "out of memory");
@@ -145,12 +145,13 @@ static void fill_scorer(struct loader *loader, struct filling *filling)
 	resolve_servers(loader, filling, "learn_servers", &scorer->learn_servers);
 }
 
-/* The normalised key of a domain {} or address {} section. */
+/* The normalised key of a domain {}, address {} or sender {} section. */
 static bool section_key(const struct scan_section *place, char *key, size_t size)
 {
 	char local[LIMIT_ADDRESS], domain[LIMIT_ADDRESS];
 
-	if (place->kind == SECTION_DOMAIN)
+	if (place->kind == SECTION_DOMAIN ||
+		(place->kind == SECTION_SENDER && strchr(place->title, '@') == NULL))
 		return domain_normalise(place->title, key, size);
 	if (!address_normalise(place->title, local, domain, sizeof(local)))
 		return false;
@@ -160,9 +161,11 @@ static bool section_key(const struct scan_section *place, char *key, size_t size
 static void fill_entry(struct loader *loader, struct filling *filling)
 {
 	const struct scan_section *place = filling->place;
+	struct policy_index *index = place->kind == SECTION_SENDER ? loader->settings->senders :
+								     loader->settings->index;
 	char key[2 * LIMIT_ADDRESS];
 	struct policy_entry entry = { .key = key,
-		.origin = { loader->settings->path, place->line, NULL } };
+		.origin = { .file = loader->settings->path, .line = place->line } };
 	struct err err = ERR_INIT;
 
 	filling->fields = &entry.fields;
@@ -173,13 +176,13 @@ static void fill_entry(struct loader *loader, struct filling *filling)
 	}
 	if (!section_key(place, key, sizeof(key)))
 		complain(&loader->complaints, place->line,
-			place->kind == SECTION_DOMAIN
+			place->kind != SECTION_ADDRESS
 				? "'%.200s' is no domain; write \"example.com\", or "
 		                  "\".example.com\" "
 				  "for its sub-domains"
 				: "'%.200s' is no address; write \"user@example.com\"",
 			place->title);
-	else if (policy_index_add(loader->settings->index, &entry, &err) < 0)
+	else if (policy_index_add(index, &entry, &err) < 0)
 		complain(&loader->complaints, place->line, "%s", err.text);
 }
 
@@ -193,6 +196,7 @@ static void fill_section(struct loader *loader, struct filling *filling)
 		return;
 	case SECTION_DOMAIN:
 	case SECTION_ADDRESS:
+	case SECTION_SENDER:
 		fill_entry(loader, filling);
 		return;
 	case SECTION_POLICY:

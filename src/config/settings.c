@@ -22,6 +22,7 @@ static void destroy(struct settings *settings)
 	}
 	free(settings->scorers);
 	policy_index_free(&settings->index);
+	policy_index_free(&settings->senders);
 	alias_table_free(&settings->aliases);
 	if (settings->private != NULL)
 		strlist_free(&settings->private->pool);
@@ -36,13 +37,14 @@ struct settings *settings_new(const char *path)
 	if (settings == NULL)
 		return NULL;
 	settings->index = policy_index_new();
+	settings->senders = policy_index_new();
 	settings->aliases = alias_table_new();
 	settings->private = calloc(1, sizeof(*settings->private));
 	if (settings->private != NULL) {
 		atomic_init(&settings->private->references, 1);
 		settings->path = pool_text(&settings->private->pool, path);
 	}
-	if (settings->index == NULL || settings->aliases == NULL || settings->path == NULL) {
+	if (settings->index == NULL || settings->senders == NULL || settings->aliases == NULL || settings->path == NULL) {
 		destroy(settings);
 		return NULL;
 	}
@@ -89,7 +91,8 @@ bool settings_need_whole_message(const struct settings *settings)
 	return settings->oversize == OVERSIZE_QUARANTINE ||
 	       policy_fields_keep_mail(&settings->policy) ||
 	       policy_fields_keep_mail(&settings->outbound.fields) ||
-	       policy_index_keeps_mail(settings->index);
+	       policy_index_keeps_mail(settings->index) ||
+	       policy_index_keeps_mail(settings->senders);
 }
 
 /* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
@@ -113,5 +116,6 @@ bool settings_add_recipients(const struct settings *settings)
 {
 	return policy_fields_add_recipients(&settings->policy) ||
 	       policy_fields_add_recipients(&settings->outbound.fields) ||
-	       policy_index_adds_recipients(settings->index);
+	       policy_index_adds_recipients(settings->index) ||
+	       policy_index_adds_recipients(settings->senders);
 }

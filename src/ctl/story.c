@@ -30,6 +30,7 @@ static const struct meaning reasons[] = {
 	{ "quarantine", "It was to be held, but the quarantine could not take it." },
 	{ "late", "The verdict is that of a scan which had ended too late for an earlier attempt." },
 	{ "accepted", "Every recipient accepts it by a list, whatever its score." },
+	{ "outbound", "It is mail of one of our own senders, and was judged as such." },
 	{ "score", NULL },
 };
 

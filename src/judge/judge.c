@@ -39,6 +39,17 @@ static void skip_self(struct policy_fields *fields, const char *recipient)
 		fields->copy_to = "";
 }
 
+/*
+ * Whose sections count for outbound mail: who has logged in with an address is known by it, while
+ * anybody can write anything into the envelope.
+ */
+static const char *outbound_sender(const struct envelope *envelope)
+{
+	if (envelope->auth_login != NULL && strchr(envelope->auth_login, '@') != NULL)
+		return envelope->auth_login;
+	return envelope->sender;
+}
+
 /* The thresholds of every recipient; for exempt clients' mail those of `outbound`. */
 static bool look_up_policies(const struct transaction *mail, enum exemption exemption,
 	struct judgement *judgement)
@@ -60,7 +71,8 @@ static bool look_up_policies(const struct transaction *mail, enum exemption exem
 		if (exemption == EXEMPT_NOT)
 			policy_lookup(mail->settings, recipients->items[i], fields);
 		else
-			policy_lookup_outbound(mail->settings, mail->envelope.sender, fields);
+			policy_lookup_outbound(
+				mail->settings, outbound_sender(&mail->envelope), fields);
 		skip_self(fields, recipients->items[i]);
 		policy_mailbox(mail->settings, recipients->items[i], &mailbox);
 		fields->accepted = policy_accepts(fields, mailbox.address, &facts);
@@ -171,7 +183,8 @@ static void score_and_decide(const struct judge_input *input, struct judgement *
 		defer(judgement, "out of memory");
 		return;
 	}
-	if (exemption != EXEMPT_NOT && !mail->settings->outbound.scan)
+	judgement->outbound = exemption != EXEMPT_NOT;
+	if (judgement->outbound && !mail->settings->outbound.scan)
 		judgement->reason = exemption_word(exemption);
 	else if (!is_settled_by_size(mail, judgement))
 		ask(input, judgement);
@@ -349,6 +362,8 @@ static const char *reason_of(const struct judgement *judgement)
 		return verdict_status_name(verdict->status);
 	if (is_accepted(judgement))
 		return "accepted";
+	if (judgement->outbound)
+		return "outbound";
 	if (verdict->wish != WISH_NONE)
 		return reason_action;
 	return verdict->late ? "late" : "score";

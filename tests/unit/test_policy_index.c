@@ -135,7 +135,7 @@ static void addresses_normalise(void **state)
 static void entries_come_back_as_they_went_in(void **state)
 {
 	struct policy_index *index = policy_index_new();
-	struct policy_entry in = { .key = "example.com", .origin = { "f", 7, NULL } }, out;
+	struct policy_entry in = { .key = "example.com", .origin = { .file = "f", .line = 7 } }, out;
 	struct err err = ERR_INIT;
 
 	(void)state;
@@ -185,7 +185,7 @@ static void many_entries_are_found(void **state)
 {
 	enum { COUNT = 20000 };
 	struct policy_index *index = policy_index_new();
-	struct policy_entry entry = { .origin = { "f", 0, NULL } }, found;
+	struct policy_entry entry = { .origin = { .file = "f", .line = 0 } }, found;
 	char key[64];
 
 	(void)state;
@@ -226,7 +226,7 @@ static void mail_is_kept_only_when_asked_for(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct policy_index *index = policy_index_new();
-		struct policy_entry entry = { "a", rows[i].fields, { "f", 1, NULL } };
+		struct policy_entry entry = { "a", rows[i].fields, { .file = "f", .line = 1 } };
 
 		assert_int_equal(policy_fields_keep_mail(&rows[i].fields), rows[i].keeps);
 		assert_int_equal(policy_index_add(index, &entry, NULL), 0);

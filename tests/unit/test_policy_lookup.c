@@ -28,7 +28,10 @@ static const char configuration[] =
 	"address \"lists+news@example.com\" { tag = 8 }\n"
 	"address \"lists@example.com\" { reject = 20 tag = 9 }\n"
 	"address \"\\\"odd one\\\"@example.com\" { tag = 1 }\n"
-	"outbound { scan = true reject = 8 }\n"
+	"outbound { scan = true reject = 8 accept_recipients = { \"abuse@\" } }\n"
+	"sender \"example.com\" { tag = 1 }\n"
+	"sender \".example.com\" { tag = 2 reject = off }\n"
+	"sender \"boss@example.com\" { reject = 30 }\n"
 	"domain \"accept.example\" { accept_senders = { \"news@a.example\", \"b.example\", "
 	"\".c.example\", \"bounces@\" } accept_clients = { \"192.0.2.0/24\", \"2001:db8::/32\" } "
 	"accept_recipients = { \"postmaster@\", \"abuse@accept.example\" } }\n"
@@ -147,11 +150,43 @@ static void outbound_falls_back_to_policy(void **state)
 	const struct fixture *fixture = *state;
 	struct policy_fields fields;
 
-	policy_lookup_outbound(fixture->settings, "abuse@example.com", &fields);
-	assert_int_equal(fields.set, (1u << POLICY_FIELD_COUNT) - 1);
+	policy_lookup_outbound(fixture->settings, "abuse@example.net", &fields);
+	assert_int_equal(fields.set, POLICY_ALL);
 	assert_int_equal(fields.reject, 8000);
 	assert_int_equal(fields.tag, 5000);
 	assert_int_equal(fields.origins[POLICY_REJECT].line, 14);
+	assert_null(fields.accept_senders);
+	assert_non_null(fields.accept_recipients);
+	policy_lookup_outbound(fixture->settings, NULL, &fields);
+	assert_int_equal(fields.reject, 8000);
+}
+
+static void senders_have_their_own_sections(void **state)
+{
+	static const struct {
+		const char *sender;
+		int32_t tag, reject;
+	} rows[] = {
+		{ "x@example.com", 1000, 8000 },
+		{ "x@a.example.com", 2000, OFF },
+		{ "Boss+x@Example.com.", 1000, 30000 },
+		{ "x@example.net", 5000, 8000 },
+		{ "", 5000, 8000 },
+	};
+	const struct fixture *fixture = *state;
+	struct policy_fields fields;
+	struct buf out;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		policy_lookup_outbound(fixture->settings, rows[i].sender, &fields);
+		assert_int_equal(fields.tag, rows[i].tag);
+		assert_int_equal(fields.reject, rows[i].reject);
+	}
+	buf_init(&out, 100000);
+	assert_true(policy_explain_outbound(fixture->settings, "boss@example.com", &out));
+	assert_non_null(strstr(buf_text(&out), "from sender \"boss@example.com\" at "));
+	assert_non_null(strstr(buf_text(&out), "scored         yes\n"));
+	buf_free(&out);
 }
 
 static void explanation_names_sections(void **state)
@@ -307,7 +342,7 @@ static void more_specific_always_wins(void **state)
 
 		settings.index = policy_index_new();
 		for (int i = CHAIN - 1; i >= 0; i--) {
-			struct policy_entry entry = { .key = chain[i], .origin = { "f", 1, NULL } };
+			struct policy_entry entry = { .key = chain[i], .origin = { .file = "f", .line = 1 } };
 
 			if ((subset & 1u << i) == 0)
 				continue;
@@ -349,6 +384,7 @@ int main(void)
 		cmocka_unit_test(most_specific_section_wins_field_by_field),
 		cmocka_unit_test(each_field_knows_its_origin),
 		cmocka_unit_test(outbound_falls_back_to_policy),
+		cmocka_unit_test(senders_have_their_own_sections),
 		cmocka_unit_test(explanation_names_sections),
 		cmocka_unit_test(lists_accept_for_their_section),
 		cmocka_unit_test(spelling_makes_no_difference),

@@ -502,6 +502,7 @@ static void printed_settings_load_again(void **state)
 			  "address \"\\\"a \\\\\\\"b\\\"@example.com\" { reject = 7.25 on_failure "
 	                  "= accept }\n"
 			  "outbound { scan = yes reject = 8 }\n"
+			  "sender \"a.example\" { reject = 3 } sender \"x@a.example\" { tag = off }\n"
 			  "domain \"lists.example\" { accept_senders = { } accept_clients = "
 			  "{ 10.0.0.0/8, \"::1\" } accept_recipients = { \"A@\" } }\n");
 	struct buf first, second;
