@@ -25,6 +25,12 @@ enum on_failure {
 	ON_FAILURE_QUARANTINE,
 };
 
+/* Is what is decided carried out, or only logged? */
+enum policy_mode {
+	MODE_ENFORCE,
+	MODE_OBSERVE,
+};
+
 /* What happens from the score `reject` on. */
 enum reject_action {
 	REJECT_ACTION_REJECT,
@@ -56,6 +62,7 @@ enum policy_field {
 	POLICY_REJECT_TEXT,
 	POLICY_ON_FAILURE,
 	POLICY_KEEP_REJECTED,
+	POLICY_MODE,
 	POLICY_ACCEPT_SENDERS,
 	POLICY_ACCEPT_CLIENTS,
 	POLICY_ACCEPT_RECIPIENTS,
@@ -81,6 +88,7 @@ struct policy_fields {
 	const char *reject_text; /* template: %{score} %{required} %{id} ... */
 	enum on_failure on_failure;
 	int64_t keep_rejected_ms; /* how long a copy of refused mail is kept; 0: none is */
+	enum policy_mode mode;
 	/* Lists of exceptions, owned by the snapshot; NULL: empty. See config/accept_list.h. */
 	struct accept_item *accept_senders, *accept_clients, *accept_recipients;
 	bool accepted; /* one of them matches: found out for a message, never set by a section */

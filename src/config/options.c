@@ -77,6 +77,12 @@ static const struct option_word on_failure_words[] = {
 	{ NULL, 0, false },
 };
 
+static const struct option_word mode_words[] = {
+	{ "enforce", MODE_ENFORCE, false },
+	{ "observe", MODE_OBSERVE, false },
+	{ NULL, 0, false },
+};
+
 static const struct option_word reject_action_words[] = {
 	{ "reject", REJECT_ACTION_REJECT, false },
 	{ "discard", REJECT_ACTION_DISCARD, false },
@@ -302,6 +308,8 @@ const struct option options[] = {
 		IN_POLICY(POLICY_KEEP_REJECTED, keep_rejected_ms), "off",
 		RANGE(1 * HOUR, 365 * DAY), zero_words, NULL, false,
 		"how long a copy of refused mail is kept" },
+	{ "mode", TOP | POLICIES, OPTION_WORD, IN_POLICY(POLICY_MODE, mode), "enforce", 0, 0,
+		mode_words, NULL, false, "is what is decided carried out, or only logged" },
 	{ "accept_senders", POLICIES, OPTION_NAMES,
 		IN_POLICY(POLICY_ACCEPT_SENDERS, accept_senders), NULL, 0, 0, NULL, NULL, false,
 		"senders whose mail is delivered whatever its score" },

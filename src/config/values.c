@@ -266,6 +266,7 @@ static void store_number(const struct option *option, void *field, int64_t numbe
 
 _Static_assert(sizeof(enum on_failure) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum reject_action) == sizeof(unsigned), "enums are stored as unsigned");
+_Static_assert(sizeof(enum policy_mode) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum oversize) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum scorer_protocol) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum request_form) == sizeof(unsigned), "enums are stored as unsigned");

@@ -132,6 +132,9 @@ static bool tell_outcome(const struct log_line *line, struct strlist *sentences)
 		tell(sentences, "What was done is \"%s\".", action);
 	else
 		tell(sentences, "%s", what->sentence);
+	if (log_line_value(line, "would") != NULL)
+		tell(sentences, "It is only observed; else what is done would be \"%s\".",
+			log_line_value(line, "would"));
 	if (log_line_value(line, "quarantine") != NULL)
 		tell(sentences, "A copy is in the quarantine as %s.",
 			log_line_value(line, "quarantine"));

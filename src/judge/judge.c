@@ -84,7 +84,8 @@ static bool may_defer(const struct judgement *judgement)
 {
 	for (size_t i = 0; i < judgement->policy_count; i++)
 		if (judgement->policies[i].on_failure == ON_FAILURE_TEMPFAIL &&
-			!judgement->policies[i].accepted)
+			!judgement->policies[i].accepted &&
+			judgement->policies[i].mode == MODE_ENFORCE)
 			return true;
 	return false;
 }

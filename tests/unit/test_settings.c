@@ -207,6 +207,9 @@ static void on_failure_at_the_top_is_the_policy_default(void **state)
 	assert_int_equal(settings->policy.on_failure, ON_FAILURE_TEMPFAIL);
 	assert_int_equal(settings->policy.origins[POLICY_ON_FAILURE].line, 1);
 	settings_free(&settings);
+	settings = load_good("mode = observe\n" SCORER_LINE);
+	assert_int_equal(settings->policy.mode, MODE_OBSERVE);
+	settings_free(&settings);
 	settings = load_good("on_failure = tempfail\npolicy { on_failure = accept }\n" SCORER_LINE);
 	assert_int_equal(settings->policy.on_failure, ON_FAILURE_ACCEPT);
 	settings_free(&settings);
