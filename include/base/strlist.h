@@ -15,6 +15,12 @@ struct strlist {
 /* Append a copy of `text`. False when out of memory; the list is then unchanged. */
 bool strlist_add(struct strlist *list, const char *text);
 
+/*
+ * Append a string, or any block from malloc(), and own it. False when out of memory; it is then
+ * still the caller's.
+ */
+bool strlist_take(struct strlist *list, char *item);
+
 /* Append a copy of every string of `other`. False when out of memory. */
 bool strlist_add_all(struct strlist *list, const struct strlist *other);
 

@@ -16,11 +16,6 @@
 #include "config/complaints.h"
 #include "config/settings.h"
 
-/* The file, bytes: some four million lines. */
-#define DOMAIN_TABLE_MAX (256u * 1024 * 1024)
-/* One line, bytes. */
-#define DOMAIN_TABLE_LINE_MAX 8192
-
 /*
  * Read the file that settings->domain_table names into settings->index. Errors are noted with
  * their lines; strings go into `pool`.

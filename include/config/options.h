@@ -20,6 +20,7 @@ enum option_section {
 	SECTION_DOMAIN,
 	SECTION_ADDRESS,
 	SECTION_OUTBOUND,
+	SECTION_SENDER,
 	SECTION_QUARANTINE,
 	SECTION_COUNT,
 };
@@ -40,6 +41,8 @@ enum option_type {
 	OPTION_LISTEN,   /* struct listen_setting */
 	OPTION_NETWORKS, /* struct network_list; a list */
 	OPTION_SERVERS,  /* struct server_list; a list */
+	OPTION_NAMES,    /* struct accept_item *, of names; a list */
+	OPTION_CLIENTS,  /* struct accept_item *, of networks; a list */
 	OPTION_TEXTS,    /* struct strlist; a list; min and max are lengths of one in bytes */
 };
 

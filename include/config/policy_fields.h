@@ -25,6 +25,12 @@ enum on_failure {
 	ON_FAILURE_QUARANTINE,
 };
 
+/* Is what is decided carried out, or only logged? */
+enum policy_mode {
+	MODE_ENFORCE,
+	MODE_OBSERVE,
+};
+
 /* What happens from the score `reject` on. */
 enum reject_action {
 	REJECT_ACTION_REJECT,
@@ -36,7 +42,10 @@ struct origin {
 	const char *file; /* borrowed from the snapshot; NULL: built-in default */
 	unsigned line;
 	const char *key; /* borrowed: domain, .domain or address of the entry; NULL: no entry */
+	bool is_sender;  /* of a sender {} section */
 };
+
+struct accept_item;
 
 enum policy_field {
 	POLICY_TAG,
@@ -53,6 +62,10 @@ enum policy_field {
 	POLICY_REJECT_TEXT,
 	POLICY_ON_FAILURE,
 	POLICY_KEEP_REJECTED,
+	POLICY_MODE,
+	POLICY_ACCEPT_SENDERS,
+	POLICY_ACCEPT_CLIENTS,
+	POLICY_ACCEPT_RECIPIENTS,
 	POLICY_FIELD_COUNT,
 };
 
@@ -75,6 +88,10 @@ struct policy_fields {
 	const char *reject_text; /* template: %{score} %{required} %{id} ... */
 	enum on_failure on_failure;
 	int64_t keep_rejected_ms; /* how long a copy of refused mail is kept; 0: none is */
+	enum policy_mode mode;
+	/* Lists of exceptions, owned by the snapshot; NULL: empty. See config/accept_list.h. */
+	struct accept_item *accept_senders, *accept_clients, *accept_recipients;
+	bool accepted; /* one of them matches: found out for a message, never set by a section */
 	struct origin origins[POLICY_FIELD_COUNT]; /* the last member */
 };
 

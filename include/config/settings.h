@@ -158,9 +158,12 @@ struct settings {
 	struct outbound_setting outbound;
 	char *recipient_delimiter; /* characters that may begin a sub-address, "": none */
 	char *domain_table;        /* path of the table, "": none */
+	char *alias_table;         /* the same */
 	struct quarantine_setting quarantine;
 	struct policy_index
 		*index; /* domain, address and table entries; see config/policy_index.h */
+	struct policy_index *senders; /* sender entries: of outbound mail */
+	struct alias_table *aliases; /* never NULL */
 	struct settings_private *private;
 };
 

@@ -22,6 +22,10 @@
 int value_parse(const struct option *option, const char *text, void *base, struct strlist *pool,
 	struct err *err);
 
+/* The same for a whole list in one text, its elements separated by commas or blanks. */
+int value_parse_list(const struct option *option, const char *text, void *base,
+	struct strlist *pool, struct err *err);
+
 /* Append the value as it could be written in the file, quoted where needed. */
 bool value_print(const struct option *option, const void *base, struct buf *out);
 

@@ -23,6 +23,7 @@
 struct judgement {
 	struct action action;
 	struct verdict verdict;
+	bool outbound;              /* judged as mail of our own senders */
 	const char *reason;         /* the log's word: score, trusted, timeout ... */
 	struct policy_fields *policies; /* one a recipient; owned */
 	enum outcome *outcomes;         /* the same; owned */

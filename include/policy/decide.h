@@ -55,6 +55,7 @@ struct action {
 	bool hold;        /* the copies of who withholds the message are stored (see policy_stores) */
 	bool redirect;    /* nobody gets it but those who others are redirected to */
 	bool keep;        /* refused or dropped, and a copy is kept for who asks for it */
+	const char *would; /* action_word() if nobody observed; NULL: nobody does */
 	const char *code; /* of a refusal or deferral, "550 5.7.1"; borrowed */
 	const char *text; /* template of its text; NULL: say why there is no verdict; borrowed */
 	const struct policy_fields *decisive; /* whose fields made the decision; NULL: nobody's */
@@ -66,7 +67,7 @@ const char *action_word(const struct action *action);
 /* "pass", "tag", "copy", "redirect", "defer", "quarantine", "discard", "reject", "tempfail" */
 const char *outcome_word(enum outcome outcome);
 
-/* One recipient's outcome. */
+/* One recipient's outcome, as if nobody observed. */
 enum outcome policy_outcome(const struct policy_fields *fields, const struct verdict *verdict);
 
 /* Does this outcome keep the message from its recipient and from everybody in his place? */
@@ -93,6 +94,11 @@ const char *outcome_adds(enum outcome outcome, const struct policy_fields *field
  *
  * Who is redirected gets the message in this sense. Headers are common to those who get it: the
  * strictest tag threshold among them counts; of the redirected only when all of them are.
+ * Who accepts the message by a list (`accepted`) gets it, and has no say in the headers.
+
+ * Who observes (mode) gets the message and has no say in the headers either; when nobody else gets
+ * it there are none. `would` and, in that case, `required` tell what would have happened else.
+ *
  * A message without recipients is delivered as its verdict says by nobody's threshold.
  */
 struct action policy_decide(const struct policy_fields *policies, size_t count,

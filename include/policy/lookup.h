@@ -2,7 +2,7 @@
 /*
  * Which policy applies to an address: the most specific section wins, field by field.
  *
- * The order is: the address, the address without its sub-address (recipient_delimiter), its
+ * An alias (alias_table) stands for its mailbox. The order is: the address, the address without its sub-address (recipient_delimiter), its
  * domain, the nearest ".parent", farther parents, policy {}. Addresses compare without regard to
  * case, a trailing dot of the domain, IDN spelling and quotes that are not needed. An address that
  * is none (empty, without a domain) gets policy {}. Pure, and its cost does not grow with the
@@ -24,8 +24,9 @@ void policy_lookup(
 	const struct settings *settings, const char *recipient, struct policy_fields *ret_fields);
 
 /*
- * The policy for mail of an authenticated or trusted `sender`: outbound {}, and policy {} for what
- * that does not set. One outbound {} serves all senders, so `sender` makes no difference so far.
+ * The policy for mail that is our own `sender`'s (an address, or NULL): the sender {} sections of
+ * the address and its domains in the same order, outbound {}, and policy {} for what those do not
+ * set, except its lists of exceptions. Aliases play no part.
  */
 void policy_lookup_outbound(
 	const struct settings *settings, const char *sender, struct policy_fields *ret_fields);
@@ -35,6 +36,9 @@ void policy_lookup_outbound(
  * field with its value and the section that sets it. False when `out` has failed.
  */
 bool policy_explain(const struct settings *settings, const char *address, struct buf *out);
+
+/* The same for a sender of outbound mail. */
+bool policy_explain_outbound(const struct settings *settings, const char *sender, struct buf *out);
 
 /* Append `domain "example.com" at FILE:LINE`, `FILE:LINE` or `default`. */
 bool origin_print(const struct origin *origin, struct buf *out);

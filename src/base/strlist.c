@@ -20,17 +20,22 @@ static bool grow(struct strlist *list)
 	return true;
 }
 
-bool strlist_add(struct strlist *list, const char *text)
+bool strlist_take(struct strlist *list, char *item)
 {
-	char *copy;
-
 	if (!grow(list))
 		return false;
-	copy = strdup(text);
-	if (copy == NULL)
-		return false;
-	list->items[list->count++] = copy;
+	list->items[list->count++] = item;
 	return true;
+}
+
+bool strlist_add(struct strlist *list, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy != NULL && strlist_take(list, copy))
+		return true;
+	free(copy);
+	return false;
 }
 
 bool strlist_add_all(struct strlist *list, const struct strlist *other)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "config/alias_table.h"
 #include "config/domain_table.h"
 #include "config/endpoint.h"
 #include "config/file.h"
@@ -18,7 +19,8 @@
 struct loader {
 	struct settings *settings;
 	struct complaints complaints;
-	struct complaints table_complaints; /* of the domain table */
+	struct complaints domain_complaints; /* of the domain table */
+	struct complaints alias_complaints;  /* of the alias table */
 	struct buf text;
 	struct scan scan;
 	cfg_t *tree;
@@ -48,8 +50,8 @@ static void mark_set(struct loader *loader, const struct filling *filling,
 	const struct option *option, struct policy_fields *fields)
 {
 	fields->set |= 1u << option->field;
-	fields->origins[option->field] = (struct origin){ loader->settings->path,
-		scan_line(filling->place, option, 0), NULL };
+	fields->origins[option->field] = (struct origin){ .file = loader->settings->path,
+		.line = scan_line(filling->place, option, 0) };
 }
 
 /* Store what the file says of one option. */
@@ -60,7 +62,7 @@ static void fill_option(
 	void *base = is_policy ? (void *)filling->fields : filling->plain;
 	cfg_opt_t *given = cfg_getopt(filling->tree, option->name);
 	size_t count = cfg_opt_size(given);
-	bool good = count > 0;
+	bool good = count > 0 || option_is_list(option); /* an empty list is a value */
 
 	for (size_t i = 0; i < count; i++) {
 		struct err err = ERR_INIT;
@@ -129,7 +131,7 @@ static void fill_scorer(struct loader *loader, struct filling *filling)
 	}
 	settings->scorers = scorer;
 	scorer += settings->scorer_count++;
-	*scorer = (struct scorer_setting){ .origin = { settings->path, place->line, NULL } };
+	*scorer = (struct scorer_setting){ .origin = { .file = settings->path, .line = place->line } };
 	scorer->name = pool_text(pool(loader), place->title);
 	if (scorer->name == NULL)
 		complain(&loader->complaints, place->line, "out of memory");
@@ -143,12 +145,13 @@ static void fill_scorer(struct loader *loader, struct filling *filling)
 	resolve_servers(loader, filling, "learn_servers", &scorer->learn_servers);
 }
 
-/* The normalised key of a domain {} or address {} section. */
+/* The normalised key of a domain {}, address {} or sender {} section. */
 static bool section_key(const struct scan_section *place, char *key, size_t size)
 {
 	char local[LIMIT_ADDRESS], domain[LIMIT_ADDRESS];
 
-	if (place->kind == SECTION_DOMAIN)
+	if (place->kind == SECTION_DOMAIN ||
+		(place->kind == SECTION_SENDER && strchr(place->title, '@') == NULL))
 		return domain_normalise(place->title, key, size);
 	if (!address_normalise(place->title, local, domain, sizeof(local)))
 		return false;
@@ -158,9 +161,11 @@ static bool section_key(const struct scan_section *place, char *key, size_t size
 static void fill_entry(struct loader *loader, struct filling *filling)
 {
 	const struct scan_section *place = filling->place;
+	struct policy_index *index = place->kind == SECTION_SENDER ? loader->settings->senders :
+								     loader->settings->index;
 	char key[2 * LIMIT_ADDRESS];
 	struct policy_entry entry = { .key = key,
-		.origin = { loader->settings->path, place->line, NULL } };
+		.origin = { .file = loader->settings->path, .line = place->line } };
 	struct err err = ERR_INIT;
 
 	filling->fields = &entry.fields;
@@ -171,13 +176,13 @@ static void fill_entry(struct loader *loader, struct filling *filling)
 	}
 	if (!section_key(place, key, sizeof(key)))
 		complain(&loader->complaints, place->line,
-			place->kind == SECTION_DOMAIN
+			place->kind != SECTION_ADDRESS
 				? "'%.200s' is no domain; write \"example.com\", or "
 		                  "\".example.com\" "
 				  "for its sub-domains"
 				: "'%.200s' is no address; write \"user@example.com\"",
 			place->title);
-	else if (policy_index_add(loader->settings->index, &entry, &err) < 0)
+	else if (policy_index_add(index, &entry, &err) < 0)
 		complain(&loader->complaints, place->line, "%s", err.text);
 }
 
@@ -191,6 +196,7 @@ static void fill_section(struct loader *loader, struct filling *filling)
 		return;
 	case SECTION_DOMAIN:
 	case SECTION_ADDRESS:
+	case SECTION_SENDER:
 		fill_entry(loader, filling);
 		return;
 	case SECTION_POLICY:
@@ -319,17 +325,24 @@ static void load(struct loader *loader)
 	settings_validate(settings, &loader->scan, &loader->complaints);
 	complete_policy(loader);
 	if (settings->domain_table != NULL && settings->domain_table[0] != '\0') {
-		loader->table_complaints.file = settings->domain_table;
-		domain_table_load(settings, pool(loader), &loader->table_complaints);
+		loader->domain_complaints.file = settings->domain_table;
+		domain_table_load(settings, pool(loader), &loader->domain_complaints);
+	}
+	if (settings->alias_table != NULL && settings->alias_table[0] != '\0') {
+		loader->alias_complaints.file = settings->alias_table;
+		alias_table_load(
+			settings->aliases, settings->alias_table, &loader->alias_complaints);
 	}
 }
 
 /* Hand out the snapshot, or its errors. */
 static struct settings *finish(struct loader *loader, struct strlist *errors)
 {
-	if (complaints_any(&loader->complaints) || complaints_any(&loader->table_complaints)) {
+	if (complaints_any(&loader->complaints) || complaints_any(&loader->domain_complaints) ||
+		complaints_any(&loader->alias_complaints)) {
 		complaints_move(&loader->complaints, errors);
-		complaints_move(&loader->table_complaints, errors);
+		complaints_move(&loader->domain_complaints, errors);
+		complaints_move(&loader->alias_complaints, errors);
 		settings_free(&loader->settings);
 	}
 	tree_free(&loader->tree);

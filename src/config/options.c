@@ -24,7 +24,11 @@
 #define POLICY     SECTION_BIT(SECTION_POLICY)
 #define DOMAINS    (SECTION_BIT(SECTION_DOMAIN) | SECTION_BIT(SECTION_ADDRESS))
 #define OUTBOUND   SECTION_BIT(SECTION_OUTBOUND)
+#define SENDER     SECTION_BIT(SECTION_SENDER)
 #define QUARANTINE SECTION_BIT(SECTION_QUARANTINE)
+
+/* Where the options of a policy may stand. */
+#define POLICIES (POLICY | DOMAINS | OUTBOUND | SENDER)
 
 /* Set to true on a row (or a word): known, but not carried out by this version. */
 #define NOT_YET .not_yet = true
@@ -70,6 +74,12 @@ static const struct option_word on_failure_words[] = {
 	{ "accept", ON_FAILURE_ACCEPT, false },
 	{ "tempfail", ON_FAILURE_TEMPFAIL, false },
 	{ "quarantine", ON_FAILURE_QUARANTINE, false },
+	{ NULL, 0, false },
+};
+
+static const struct option_word mode_words[] = {
+	{ "enforce", MODE_ENFORCE, false },
+	{ "observe", MODE_OBSERVE, false },
 	{ NULL, 0, false },
 };
 
@@ -174,6 +184,8 @@ const struct option options[] = {
 		NULL, check_delimiter, false, "characters that may begin a sub-address" },
 	{ "domain_table", TOP, OPTION_PATH, PLAIN(domain_table), "", RANGE(0, 4000), NULL, NULL,
 		false, "file with one line for each domain or address" },
+	{ "alias_table", TOP, OPTION_PATH, PLAIN(alias_table), "", RANGE(0, 4000), NULL, NULL,
+		false, "file with one line for each alias and the mailbox whose policy counts" },
 	{ "shadow", TOP, OPTION_TEXT, PLAIN(shadow), "", RANGE(0, 64), NULL, NULL, false,
 		"scorer that is given copies, only to compare it with the others; empty: none" },
 	{ "shadow_share", TOP, OPTION_PERCENT, PLAIN(shadow_share), "10%", RANGE(1, 100), NULL, NULL,
@@ -260,46 +272,57 @@ const struct option options[] = {
 	{ "scan", OUTBOUND, OPTION_BOOL, .field = OPTION_PLAIN,
 		.offset = offsetof(struct outbound_setting, scan), "false", 0, 0, NULL, NULL, false,
 		"score mail of authenticated senders and trusted networks" },
-	{ "tag", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE, IN_POLICY(POLICY_TAG, tag), "5.0",
+	{ "tag", POLICIES, OPTION_SCORE, IN_POLICY(POLICY_TAG, tag), "5.0",
 		SCORE_RANGE, threshold_words, NULL, false, "mark as spam from this score on" },
-	{ "defer", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE, IN_POLICY(POLICY_DEFER, defer), "off",
+	{ "defer", POLICIES, OPTION_SCORE, IN_POLICY(POLICY_DEFER, defer), "off",
 		SCORE_RANGE, threshold_words, NULL, false, "put off from this score on" },
-	{ "quarantine", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE,
+	{ "quarantine", POLICIES, OPTION_SCORE,
 		IN_POLICY(POLICY_QUARANTINE, quarantine), "off", SCORE_RANGE, threshold_words, NULL,
 		false, "hold in the quarantine from this score on" },
-	{ "reject", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE, IN_POLICY(POLICY_REJECT, reject),
+	{ "reject", POLICIES, OPTION_SCORE, IN_POLICY(POLICY_REJECT, reject),
 		"15.0", SCORE_RANGE, threshold_words, NULL, false, "refuse from this score on" },
-	{ "reject_action", POLICY | DOMAINS | OUTBOUND, OPTION_WORD,
+	{ "reject_action", POLICIES, OPTION_WORD,
 		IN_POLICY(POLICY_REJECT_ACTION, reject_action), "reject", 0, 0, reject_action_words,
 		NULL, false, "what the score reject leads to" },
-	{ "reject_code", POLICY | DOMAINS | OUTBOUND, OPTION_TEXT,
+	{ "reject_code", POLICIES, OPTION_TEXT,
 		IN_POLICY(POLICY_REJECT_CODE, reject_code), "550 5.7.1", RANGE(1, 13), NULL,
 		check_reply_code, false, "SMTP reply code and enhanced status code of a refusal" },
-	{ "redirect", POLICY | DOMAINS | OUTBOUND, OPTION_TEXT,
+	{ "redirect", POLICIES, OPTION_TEXT,
 		IN_POLICY(POLICY_REDIRECT, redirect), "", RANGE(0, 320), NULL, check_address, false,
 		"who gets spam instead of the recipient; empty: nobody" },
-	{ "redirect_score", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE,
+	{ "redirect_score", POLICIES, OPTION_SCORE,
 		IN_POLICY(POLICY_REDIRECT_SCORE, redirect_score), "tag", SCORE_RANGE, follow_words,
 		NULL, false, "from which score on; tag: that threshold" },
-	{ "copy_to", POLICY | DOMAINS | OUTBOUND, OPTION_TEXT, IN_POLICY(POLICY_COPY_TO, copy_to),
+	{ "copy_to", POLICIES, OPTION_TEXT, IN_POLICY(POLICY_COPY_TO, copy_to),
 		"", RANGE(0, 320), NULL, check_address, false,
 		"who gets spam besides the recipient; empty: nobody" },
-	{ "copy_score", POLICY | DOMAINS | OUTBOUND, OPTION_SCORE,
+	{ "copy_score", POLICIES, OPTION_SCORE,
 		IN_POLICY(POLICY_COPY_SCORE, copy_score), "tag", SCORE_RANGE, follow_words, NULL,
 		false, "from which score on; tag: that threshold" },
-	{ "subject_tag", POLICY | DOMAINS, OPTION_TEXT, IN_POLICY(POLICY_SUBJECT_TAG, subject_tag),
+	{ "subject_tag", POLICIES, OPTION_TEXT, IN_POLICY(POLICY_SUBJECT_TAG, subject_tag),
 		"", RANGE(0, 64), NULL, NULL, false, "put before the subject of tagged mail" },
-	{ "reject_text", POLICY | DOMAINS, OPTION_TEXT, IN_POLICY(POLICY_REJECT_TEXT, reject_text),
+	{ "reject_text", POLICIES, OPTION_TEXT, IN_POLICY(POLICY_REJECT_TEXT, reject_text),
 		"Message refused as spam (score %{score}), reference %{id}",
 		RANGE(1, LIMIT_REPLY_TEXT), NULL, check_reply_text, false,
 		"what the sender of refused mail is told" },
-	{ "on_failure", TOP | POLICY | DOMAINS | OUTBOUND, OPTION_WORD,
+	{ "on_failure", TOP | POLICIES, OPTION_WORD,
 		IN_POLICY(POLICY_ON_FAILURE, on_failure), "accept", 0, 0, on_failure_words, NULL,
 		false, "what happens when there is no verdict in time" },
-	{ "keep_rejected", POLICY | DOMAINS, OPTION_DURATION,
+	{ "keep_rejected", POLICIES, OPTION_DURATION,
 		IN_POLICY(POLICY_KEEP_REJECTED, keep_rejected_ms), "off",
 		RANGE(1 * HOUR, 365 * DAY), zero_words, NULL, false,
 		"how long a copy of refused mail is kept" },
+	{ "mode", TOP | POLICIES, OPTION_WORD, IN_POLICY(POLICY_MODE, mode), "enforce", 0, 0,
+		mode_words, NULL, false, "is what is decided carried out, or only logged" },
+	{ "accept_senders", POLICIES, OPTION_NAMES,
+		IN_POLICY(POLICY_ACCEPT_SENDERS, accept_senders), NULL, 0, 0, NULL, NULL, false,
+		"senders whose mail is delivered whatever its score" },
+	{ "accept_clients", POLICIES, OPTION_CLIENTS,
+		IN_POLICY(POLICY_ACCEPT_CLIENTS, accept_clients), NULL, 0, 0, NULL, NULL, false,
+		"clients whose mail is delivered whatever its score" },
+	{ "accept_recipients", POLICIES, OPTION_NAMES,
+		IN_POLICY(POLICY_ACCEPT_RECIPIENTS, accept_recipients), NULL, 0, 0, NULL, NULL,
+		false, "recipients who get everything" },
 
 	{ "directory", QUARANTINE, OPTION_PATH, IN_QUARANTINE(directory),
 		"/var/lib/spambridge/quarantine", RANGE(1, 4000), NULL, NULL, false,
@@ -326,6 +349,7 @@ const struct section_kind section_kinds[SECTION_COUNT] = {
 	[SECTION_DOMAIN] = { "domain", true, false, "recipients of a domain or its sub-domains" },
 	[SECTION_ADDRESS] = { "address", true, false, "one recipient" },
 	[SECTION_OUTBOUND] = { "outbound", false, false, "own senders, when they are scanned" },
+	[SECTION_SENDER] = { "sender", true, false, "own senders of a domain, or one" },
 	[SECTION_QUARANTINE] = { "quarantine", false, false, "where held mail is kept" },
 };
 
@@ -377,6 +401,9 @@ size_t option_size(const struct option *option)
 		return sizeof(struct listen_setting);
 	case OPTION_NETWORKS:
 		return sizeof(struct network_list);
+	case OPTION_NAMES:
+	case OPTION_CLIENTS:
+		return sizeof(struct accept_item *);
 	case OPTION_TEXTS:
 		return sizeof(struct strlist);
 	case OPTION_SERVERS:
@@ -388,6 +415,7 @@ size_t option_size(const struct option *option)
 bool option_is_list(const struct option *option)
 {
 	return option->type == OPTION_NETWORKS || option->type == OPTION_SERVERS ||
+	       option->type == OPTION_NAMES || option->type == OPTION_CLIENTS ||
 	       option->type == OPTION_TEXTS;
 }
 

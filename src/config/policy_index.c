@@ -170,8 +170,9 @@ void policy_index_get(
 
 	memset(ret_entry, 0, sizeof(*ret_entry));
 	ret_entry->key = key_set_get(&index->keys, number);
-	ret_entry->origin =
-		(struct origin){ index->files[compact->file], compact->line, ret_entry->key };
+	ret_entry->origin = (struct origin){ .file = index->files[compact->file],
+		.line = compact->line,
+		.key = ret_entry->key };
 	if (compact->rare != 0)
 		memcpy(fields, index->rare[compact->rare].values, POLICY_VALUES_SIZE);
 	fields->set = compact->set;

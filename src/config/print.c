@@ -47,16 +47,21 @@ static void begin(enum option_section kind, const char *title, struct buf *out)
 	buf_puts(out, "{\n");
 }
 
-static void print_entries(const struct settings *settings, struct buf *out)
+/* The sections with a title; those of a table are not repeated. */
+static void print_entries(
+	const struct settings *settings, const struct policy_index *index, struct buf *out)
 {
-	for (size_t i = 0; i < policy_index_count(settings->index); i++) {
+	for (size_t i = 0; i < policy_index_count(index); i++) {
 		struct policy_entry entry;
 		enum option_section kind;
 
-		policy_index_get(settings->index, i, &entry);
+		policy_index_get(index, i, &entry);
 		if (entry.origin.file != settings->path)
 			continue;
-		kind = strchr(entry.key, '@') != NULL ? SECTION_ADDRESS : SECTION_DOMAIN;
+		if (index == settings->senders)
+			kind = SECTION_SENDER;
+		else
+			kind = strchr(entry.key, '@') != NULL ? SECTION_ADDRESS : SECTION_DOMAIN;
 		begin(kind, entry.key, out);
 		print_fields(kind, &entry.fields, out);
 		buf_puts(out, "}\n");
@@ -90,6 +95,7 @@ bool settings_print(const struct settings *settings, struct buf *out)
 		print_plain(SECTION_QUARANTINE, "\t", &settings->quarantine, out);
 		buf_puts(out, "}\n");
 	}
-	print_entries(settings, out);
+	print_entries(settings, settings->index, out);
+	print_entries(settings, settings->senders, out);
 	return !out->failed;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
+#include "config/alias_table.h"
 #include "config/policy_index.h"
 #include "config/settings_private.h"
 #include "config/values.h"
@@ -22,6 +22,8 @@ static void destroy(struct settings *settings)
 	}
 	free(settings->scorers);
 	policy_index_free(&settings->index);
+	policy_index_free(&settings->senders);
+	alias_table_free(&settings->aliases);
 	if (settings->private != NULL)
 		strlist_free(&settings->private->pool);
 	free(settings->private);
@@ -35,12 +37,14 @@ struct settings *settings_new(const char *path)
 	if (settings == NULL)
 		return NULL;
 	settings->index = policy_index_new();
+	settings->senders = policy_index_new();
+	settings->aliases = alias_table_new();
 	settings->private = calloc(1, sizeof(*settings->private));
 	if (settings->private != NULL) {
 		atomic_init(&settings->private->references, 1);
 		settings->path = pool_text(&settings->private->pool, path);
 	}
-	if (settings->index == NULL || settings->path == NULL) {
+	if (settings->index == NULL || settings->senders == NULL || settings->aliases == NULL || settings->path == NULL) {
 		destroy(settings);
 		return NULL;
 	}
@@ -65,32 +69,12 @@ void settings_free(struct settings **settings)
 		destroy(gone);
 }
 
-/* The elements of a list's default: "a, b". */
-static int list_default(
-	const struct option *option, void *base, struct strlist *pool, struct err *err)
-{
-	const char *at = option->fallback;
-
-	while (*at != '\0') {
-		size_t length = strcspn(at, ", ");
-		AUTO(string_free) char *element = strndup(at, length);
-
-		if (element == NULL)
-			return err_set(err, "out of memory");
-		if (value_parse(option, element, base, pool, err) < 0)
-			return -1;
-		at += length;
-		at += strspn(at, ", ");
-	}
-	return 0;
-}
-
 int settings_default(const struct option *option, void *base, struct strlist *pool, struct err *err)
 {
 	if (option->fallback == NULL)
 		return 0;
 	if (option_is_list(option))
-		return list_default(option, base, pool, err);
+		return value_parse_list(option, option->fallback, base, pool, err);
 	return value_parse(option, option->fallback, base, pool, err);
 }
 
@@ -107,7 +91,8 @@ bool settings_need_whole_message(const struct settings *settings)
 	return settings->oversize == OVERSIZE_QUARANTINE ||
 	       policy_fields_keep_mail(&settings->policy) ||
 	       policy_fields_keep_mail(&settings->outbound.fields) ||
-	       policy_index_keeps_mail(settings->index);
+	       policy_index_keeps_mail(settings->index) ||
+	       policy_index_keeps_mail(settings->senders);
 }
 
 /* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
@@ -131,5 +116,6 @@ bool settings_add_recipients(const struct settings *settings)
 {
 	return policy_fields_add_recipients(&settings->policy) ||
 	       policy_fields_add_recipients(&settings->outbound.fields) ||
-	       policy_index_adds_recipients(settings->index);
+	       policy_index_adds_recipients(settings->index) ||
+	       policy_index_adds_recipients(settings->senders);
 }

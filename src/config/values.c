@@ -6,6 +6,8 @@
 #include <strings.h>
 
 #include "base/score.h"
+#include "base/cleanup.h"
+#include "config/accept_list.h"
 #include "config/endpoint.h"
 #include "config/settings.h"
 
@@ -124,6 +126,8 @@ static bool print_number(const struct option *option, int64_t value, struct buf 
 	case OPTION_LISTEN:
 	case OPTION_NETWORKS:
 	case OPTION_SERVERS:
+	case OPTION_NAMES:
+	case OPTION_CLIENTS:
 	case OPTION_TEXTS:
 		break;
 	}
@@ -270,6 +274,8 @@ static void store_number(const struct option *option, void *field, int64_t numbe
 	case OPTION_LISTEN:
 	case OPTION_NETWORKS:
 	case OPTION_SERVERS:
+	case OPTION_NAMES:
+	case OPTION_CLIENTS:
 	case OPTION_TEXTS:
 		break;
 	}
@@ -277,6 +283,7 @@ static void store_number(const struct option *option, void *field, int64_t numbe
 
 _Static_assert(sizeof(enum on_failure) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum reject_action) == sizeof(unsigned), "enums are stored as unsigned");
+_Static_assert(sizeof(enum policy_mode) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum oversize) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum scorer_protocol) == sizeof(unsigned), "enums are stored as unsigned");
 _Static_assert(sizeof(enum request_form) == sizeof(unsigned), "enums are stored as unsigned");
@@ -309,6 +316,8 @@ static int64_t load_number(const struct option *option, const void *field)
 	case OPTION_LISTEN:
 	case OPTION_NETWORKS:
 	case OPTION_SERVERS:
+	case OPTION_NAMES:
+	case OPTION_CLIENTS:
 	case OPTION_TEXTS:
 		break;
 	}
@@ -352,6 +361,10 @@ int value_parse(const struct option *option, const char *text, void *base, struc
 		return add_network(field, text, err);
 	case OPTION_SERVERS:
 		return server_list_add(field, text, pool, err);
+	case OPTION_NAMES:
+		return accept_add_name(field, text, pool, err);
+	case OPTION_CLIENTS:
+		return accept_add_network(field, text, pool, err);
 	case OPTION_TEXTS:
 		return add_text(option, text, field, err);
 	case OPTION_BOOL:
@@ -368,6 +381,23 @@ int value_parse(const struct option *option, const char *text, void *base, struc
 	if (parse_number(option, text, &number, err) < 0)
 		return -1;
 	store_number(option, field, number);
+	return 0;
+}
+
+int value_parse_list(const struct option *option, const char *text, void *base,
+	struct strlist *pool, struct err *err)
+{
+	while (*text != '\0') {
+		size_t length = strcspn(text, ", ");
+		AUTO(string_free) char *element = strndup(text, length);
+
+		if (element == NULL)
+			return err_set(err, "out of memory");
+		if (value_parse(option, element, base, pool, err) < 0)
+			return -1;
+		text += length;
+		text += strspn(text, ", ");
+	}
 	return 0;
 }
 
@@ -417,6 +447,9 @@ bool value_print(const struct option *option, const void *base, struct buf *out)
 		return print_networks(field, out);
 	case OPTION_SERVERS:
 		return print_servers(field, out);
+	case OPTION_NAMES:
+	case OPTION_CLIENTS:
+		return accept_print(*(struct accept_item *const *)field, out);
 	case OPTION_TEXTS:
 		return print_texts(field, out);
 	case OPTION_MODE:

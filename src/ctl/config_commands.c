@@ -9,6 +9,7 @@
 #include "config/values.h"
 #include "ctl/tool.h"
 #include "policy/lookup.h"
+#include "policy/mailbox.h"
 
 /* Room for the effective configuration and for explanations, bytes. */
 #define TEXT_SIZE (4 * LIMIT_CONFIG_FILE)
@@ -80,32 +81,47 @@ static json_t *field_as_json(const struct option *option, const struct policy_fi
 	return json;
 }
 
-static json_t *policy_as_json(const struct settings *settings, const char *address)
+static json_t *policy_as_json(const struct settings *settings, const char *address, bool outbound)
 {
 	struct policy_fields fields;
+	struct mailbox mailbox = { .line = 0 };
 	json_t *policy = json_object();
 
-	policy_lookup(settings, address, &fields);
+	if (outbound)
+		policy_lookup_outbound(settings, address, &fields);
+	else
+		policy_lookup(settings, address, &fields);
 	for (size_t i = 0; i < option_count; i++)
 		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0 && !options[i].not_yet)
 			json_object_set_new(policy, options[i].name,
 				field_as_json(&options[i], &fields));
-	return json_pack("{s:o, s:o}", "address", json_text(address), "policy", policy);
+	if (!outbound)
+		policy_mailbox(settings, address, &mailbox);
+	return json_pack("{s:o, s:o, s:o}", "address", json_text(address), "alias_of",
+		mailbox.line == 0 ? json_null() : json_text(mailbox.address), "policy", policy);
 }
 
-static void policy_as_text(const struct settings *settings, const char *address)
+static void policy_as_text(const struct settings *settings, const char *address, bool outbound)
 {
 	struct buf text;
 
 	buf_init(&text, TEXT_SIZE);
-	policy_explain(settings, address, &text);
+	if (outbound)
+		policy_explain_outbound(settings, address, &text);
+	else
+		policy_explain(settings, address, &text);
 	fputs(buf_text(&text), stdout);
 	buf_free(&text);
 }
 
 int command_show_policy(struct tool *tool, int argc, char **argv)
 {
-	int first = tool_options(tool, argc, argv, NULL);
+	bool outbound = false;
+	const struct tool_option own[] = {
+		{ "outbound", TAKES_NOTHING, &outbound },
+		{ NULL, TAKES_NOTHING, NULL },
+	};
+	int first = tool_options(tool, argc, argv, own);
 	struct settings *settings;
 	json_t *list = NULL;
 
@@ -118,9 +134,9 @@ int command_show_policy(struct tool *tool, int argc, char **argv)
 		list = json_array();
 	for (int i = first; i < argc; i++) {
 		if (tool->json)
-			json_array_append_new(list, policy_as_json(settings, argv[i]));
+			json_array_append_new(list, policy_as_json(settings, argv[i], outbound));
 		else
-			policy_as_text(settings, argv[i]);
+			policy_as_text(settings, argv[i], outbound);
 		if (!tool->json && i + 1 < argc)
 			putchar('\n');
 	}

@@ -15,7 +15,8 @@
 static const struct command commands[] = {
 	{ "check-config", "", "Check the configuration; when it is good, print what is in effect.",
 		"spambridgectl check-config", command_check_config },
-	{ "show-policy", "ADDRESS...", "Show which thresholds apply to a recipient, and why.",
+	{ "show-policy", "[--outbound] ADDRESS...",
+		"Show which thresholds apply to a recipient (or own sender), and why.",
 		"spambridgectl show-policy alice@example.com", command_show_policy },
 	{ "score",
 		"[--from A] [--to A]... [--client IP] [--helo H]\n"

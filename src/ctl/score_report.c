@@ -127,6 +127,8 @@ void score_report_print(const char *file, const struct judgement *judgement,
 	buf_init(&row, ROW_SIZE);
 	say_row("message", file);
 	say_row("action", action_word(&judgement->action));
+	if (judgement->action.would != NULL)
+		say_row("would be", judgement->action.would);
 	say_row("reason", judgement->reason);
 	print_verdict(&judgement->verdict, &row);
 	print_tests(&judgement->verdict, &row);
@@ -232,9 +234,9 @@ static json_t *verdict_json(const struct verdict *verdict)
 json_t *score_report_json(const char *file, const struct judgement *judgement,
 	const struct transaction *mail)
 {
-	return json_pack("{s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "file",
+	return json_pack("{s:o, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "file",
 		json_text(file), "action", action_word(&judgement->action), "reason",
-		judgement->reason, "spam", judgement->action.spam, "required",
+		judgement->reason, "would", json_text(judgement->action.would), "spam", judgement->action.spam, "required",
 		json_score(judgement->action.required), "verdict",
 		verdict_json(&judgement->verdict), "recipients", recipients_json(judgement, mail),
 		"remove", removals_json(judgement, mail), "add",

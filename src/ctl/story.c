@@ -30,14 +30,18 @@ static const struct meaning reasons[] = {
 	{ "quarantine", "It was to be held, but the quarantine could not take it." },
 	{ "action", "The scorer is trusted to decide, and this is what it wanted (trust_action)." },
 	{ "late", "The verdict is that of a scan which had ended too late for an earlier attempt." },
+	{ "accepted", "Every recipient accepts it by a list, whatever its score." },
+	{ "outbound", "It is mail of one of our own senders, and was judged as such." },
 	{ "score", NULL },
 };
 
 static const struct meaning actions[] = {
 	{ "pass", "It was delivered, not marked as spam." },
 	{ "tag", "It was delivered, marked as spam." },
-	{ "reject", "It was refused (550 5.7.1); its sender was told so." },
-	{ "tempfail", "It was put off (451 4.7.1); its sender will try again." },
+	{ "reject", "It was refused; its sender was told so." },
+	{ "tempfail", "It was put off; its sender will try again." },
+	{ "discard", "It was dropped; its sender was told that it was accepted." },
+	{ "redirect", "It was delivered to another address than its recipients'." },
 	{ "quarantine", "It is held in the quarantine; its sender was told that it was accepted." },
 };
 
@@ -129,6 +133,9 @@ static bool tell_outcome(const struct log_line *line, struct strlist *sentences)
 		tell(sentences, "What was done is \"%s\".", action);
 	else
 		tell(sentences, "%s", what->sentence);
+	if (log_line_value(line, "would") != NULL)
+		tell(sentences, "It is only observed; else what is done would be \"%s\".",
+			log_line_value(line, "would"));
 	if (log_line_value(line, "quarantine") != NULL)
 		tell(sentences, "A copy is in the quarantine as %s.",
 			log_line_value(line, "quarantine"));

@@ -13,6 +13,9 @@
 /* Pairs of action and reason: both are words of our own, so a few dozen at most. */
 #define COUNTERS 64
 
+/* Actions: action_word() has fewer words. */
+#define OBSERVED 16
+
 /* Upper bounds of the histograms, milliseconds; the last bucket is without bound. */
 static const int64_t bounds_ms[] = { 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 20000,
 	60000 };
@@ -28,6 +31,10 @@ static struct {
 	pthread_mutex_t lock;
 	struct metrics_counter counters[COUNTERS];
 	size_t count;
+	struct observed {
+		const char *action; /* NULL: free */
+		uint64_t count;
+	} observed[OBSERVED];
 	struct histogram scan, total;
 } metrics = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -54,9 +61,22 @@ static struct metrics_counter *find_counter(const char *action, const char *reas
 	return &metrics.counters[metrics.count++];
 }
 
+static void count_observed(const char *action)
+{
+	size_t i = 0;
+
+	while (i < OBSERVED - 1 && metrics.observed[i].action != NULL &&
+		strcmp(metrics.observed[i].action, action) != 0)
+		i++;
+	metrics.observed[i].action = action;
+	metrics.observed[i].count++;
+}
+
 void metrics_count(const struct judgement *judgement)
 {
 	pthread_mutex_lock(&metrics.lock);
+	if (judgement->action.would != NULL)
+		count_observed(judgement->action.would);
 	find_counter(action_word(&judgement->action), judgement->reason)->count++;
 	if (judgement->verdict.scan_us > 0 && !judgement->verdict.late)
 		observe(&metrics.scan, judgement->verdict.scan_us);
@@ -112,6 +132,12 @@ static void print_messages(struct buf *out)
 		buf_printf(out, "spambridge_messages_total{action=\"%s\",reason=\"%s\"} %llu\n",
 			metrics.counters[i].action, metrics.counters[i].reason,
 			(unsigned long long)metrics.counters[i].count);
+	head(out, "observed_total", "counter",
+		"Messages to recipients with mode = observe, by what would have been done.");
+	for (size_t i = 0; i < OBSERVED && metrics.observed[i].action != NULL; i++)
+		buf_printf(out, "spambridge_observed_total{action=\"%s\"} %llu\n",
+			metrics.observed[i].action,
+			(unsigned long long)metrics.observed[i].count);
 	print_histogram(out, "scan_seconds", "Time from asking a scorer to its verdict or failure.",
 		&metrics.scan);
 	print_histogram(out, "message_seconds", "Time from end of message to the judgement.",

@@ -10,7 +10,9 @@
 
 #include "base/log.h"
 #include "config/names.h"
+#include "policy/accept.h"
 #include "policy/lookup.h"
+#include "policy/mailbox.h"
 #include "protocol/template.h"
 #include "protocol/xspam.h"
 
@@ -37,11 +39,26 @@ static void skip_self(struct policy_fields *fields, const char *recipient)
 		fields->copy_to = "";
 }
 
+/*
+ * Whose sections count for outbound mail: who has logged in with an address is known by it, while
+ * anybody can write anything into the envelope.
+ */
+static const char *outbound_sender(const struct envelope *envelope)
+{
+	if (envelope->auth_login != NULL && strchr(envelope->auth_login, '@') != NULL)
+		return envelope->auth_login;
+	return envelope->sender;
+}
+
 /* The thresholds of every recipient; for exempt clients' mail those of `outbound`. */
 static bool look_up_policies(const struct transaction *mail, enum exemption exemption,
 	struct judgement *judgement)
 {
 	const struct strlist *recipients = &mail->envelope.recipients;
+	const struct accept_facts facts = { mail->envelope.sender,
+		(const struct sockaddr *)&mail->client.sockaddr,
+		mail->settings->recipient_delimiter };
+	struct mailbox mailbox;
 
 	judgement->policies = calloc(recipients->count + 1, sizeof(*judgement->policies));
 	judgement->outcomes = calloc(recipients->count + 1, sizeof(*judgement->outcomes));
@@ -54,8 +71,11 @@ static bool look_up_policies(const struct transaction *mail, enum exemption exem
 		if (exemption == EXEMPT_NOT)
 			policy_lookup(mail->settings, recipients->items[i], fields);
 		else
-			policy_lookup_outbound(mail->settings, mail->envelope.sender, fields);
+			policy_lookup_outbound(
+				mail->settings, outbound_sender(&mail->envelope), fields);
 		skip_self(fields, recipients->items[i]);
+		policy_mailbox(mail->settings, recipients->items[i], &mailbox);
+		fields->accepted = policy_accepts(fields, mailbox.address, &facts);
 	}
 	return true;
 }
@@ -63,7 +83,9 @@ static bool look_up_policies(const struct transaction *mail, enum exemption exem
 static bool may_defer(const struct judgement *judgement)
 {
 	for (size_t i = 0; i < judgement->policy_count; i++)
-		if (judgement->policies[i].on_failure == ON_FAILURE_TEMPFAIL)
+		if (judgement->policies[i].on_failure == ON_FAILURE_TEMPFAIL &&
+			!judgement->policies[i].accepted &&
+			judgement->policies[i].mode == MODE_ENFORCE)
 			return true;
 	return false;
 }
@@ -139,7 +161,8 @@ static void score_and_decide(const struct judge_input *input, struct judgement *
 		defer(judgement, "out of memory");
 		return;
 	}
-	if (exemption != EXEMPT_NOT && !mail->settings->outbound.scan)
+	judgement->outbound = exemption != EXEMPT_NOT;
+	if (judgement->outbound && !mail->settings->outbound.scan)
 		judgement->reason = exemption_word(exemption);
 	else if (!is_settled_by_size(mail, judgement))
 		ask(input, judgement);
@@ -300,13 +323,28 @@ static void build_reply(const struct transaction *mail, struct judgement *judgem
 	buf_free(&text);
 }
 
-static const char *reason_of(const struct verdict *verdict)
+/* Is the message accepted by lists of all its recipients? */
+static bool is_accepted(const struct judgement *judgement)
 {
-	if (verdict->status == VERDICT_SCORED && verdict->wish != WISH_NONE)
+	for (size_t i = 0; i < judgement->policy_count; i++)
+		if (!judgement->policies[i].accepted)
+			return false;
+	return judgement->policy_count > 0;
+}
+
+static const char *reason_of(const struct judgement *judgement)
+{
+	const struct verdict *verdict = &judgement->verdict;
+
+	if (verdict->status != VERDICT_SCORED)
+		return verdict_status_name(verdict->status);
+	if (is_accepted(judgement))
+		return "accepted";
+	if (judgement->outbound)
+		return "outbound";
+	if (verdict->wish != WISH_NONE)
 		return reason_action;
-	if (verdict->status == VERDICT_SCORED)
-		return verdict->late ? "late" : "score";
-	return verdict_status_name(verdict->status);
+	return verdict->late ? "late" : "score";
 }
 
 void judge(const struct judge_input *input, struct judgement *ret_judgement)
@@ -325,7 +363,7 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement)
 	else
 		score_and_decide(input, ret_judgement);
 	if (ret_judgement->reason == NULL)
-		ret_judgement->reason = reason_of(&ret_judgement->verdict);
+		ret_judgement->reason = reason_of(ret_judgement);
 	if (!choose_held(mail, ret_judgement) || !choose_added(ret_judgement) ||
 		(mail->message != NULL && !build_headers(mail, ret_judgement)))
 		defer(ret_judgement, "out of memory");

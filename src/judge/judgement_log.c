@@ -98,6 +98,8 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 	put_number(&line, "scan_ms", (uint64_t)(verdict->scan_us / 1000));
 	put_number(&line, "total_ms", (uint64_t)(judgement->total_us / 1000));
 	put_tests(&line, verdict);
+	if (judgement->action.would != NULL)
+		put(&line, "would", judgement->action.would);
 	log_info(NULL, "%s", buf_text(&line));
 	buf_free(&line);
 	if (verdict->status == VERDICT_ERROR) /* our own trouble: the administrator's to mend */

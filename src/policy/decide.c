@@ -133,13 +133,13 @@ enum outcome policy_outcome(const struct policy_fields *fields, const struct ver
 	case VERDICT_NONE:
 		return OUTCOME_PASS;
 	case VERDICT_SCORED:
-		return outcome_of_wish(fields, verdict);
+		return fields->accepted ? OUTCOME_PASS : outcome_of_wish(fields, verdict);
 	case VERDICT_REFUSED:
 	case VERDICT_TIMEOUT:
 	case VERDICT_MALFORMED:
 	case VERDICT_OVERLOADED:
 	case VERDICT_OVERSIZE:
-		return outcome_of_failure(fields);
+		return fields->accepted ? OUTCOME_PASS : outcome_of_failure(fields);
 	case VERDICT_ERROR:
 		break;
 	}
@@ -193,12 +193,13 @@ static size_t count_outcome(const enum outcome *outcomes, size_t count, enum out
  * Who is redirected does not get it, unless nobody else does.
  */
 static void mark(struct action *action, const struct policy_fields *policies, size_t count,
-	const struct verdict *verdict, const enum outcome *outcomes)
+	const struct verdict *verdict, const enum outcome *outcomes, bool obey_mode)
 {
 	action->marking = marking_of(verdict);
 	for (size_t i = 0; i < count; i++)
-		if (!outcome_withholds(outcomes[i]) &&
+		if (!outcome_withholds(outcomes[i]) && !policies[i].accepted &&
 			(action->redirect || outcomes[i] != OUTCOME_REDIRECT) &&
+			(!obey_mode || policies[i].mode == MODE_ENFORCE) &&
 			policies[i].tag < action->required) {
 			action->required = policies[i].tag;
 			action->decisive = &policies[i];
@@ -312,14 +313,22 @@ static bool keeps_any(const struct action *action, const struct policy_fields *p
 	return false;
 }
 
-struct action policy_decide(const struct policy_fields *policies, size_t count,
-	const struct verdict *verdict, enum outcome *ret_outcomes)
+static bool observes(const struct policy_fields *fields)
+{
+	return fields->mode == MODE_OBSERVE;
+}
+
+/* The decision; `obey_mode`: who observes gets the message. */
+static struct action decide(const struct policy_fields *policies, size_t count,
+	const struct verdict *verdict, enum outcome *ret_outcomes, bool obey_mode)
 {
 	struct action action = { .kind = ACTION_DELIVER, .required = THRESHOLD_OFF };
 	size_t refused, held, dropped, redirected;
 
 	for (size_t i = 0; i < count; i++)
-		ret_outcomes[i] = policy_outcome(&policies[i], verdict);
+		ret_outcomes[i] = obey_mode && observes(&policies[i]) ?
+			OUTCOME_PASS :
+			policy_outcome(&policies[i], verdict);
 	refused = count_outcome(ret_outcomes, count, OUTCOME_REJECT) +
 		count_outcome(ret_outcomes, count, OUTCOME_DEFER);
 	held = count_outcome(ret_outcomes, count, OUTCOME_QUARANTINE);
@@ -329,7 +338,7 @@ struct action policy_decide(const struct policy_fields *policies, size_t count,
 		defer(&action, policies, count, ret_outcomes);
 	} else if (count == 0 || refused + held + dropped < count) {
 		action.redirect = redirected > 0 && refused + held + dropped + redirected == count;
-		mark(&action, policies, count, verdict, ret_outcomes);
+		mark(&action, policies, count, verdict, ret_outcomes, obey_mode);
 		action.hold = refused + held > 0;
 	} else if (held == 0 && refused > 0) {
 		refuse(&action, policies, count, ret_outcomes);
@@ -337,5 +346,35 @@ struct action policy_decide(const struct policy_fields *policies, size_t count,
 		discard(&action, policies, count, ret_outcomes);
 	}
 	action.keep = keeps_any(&action, policies, count, ret_outcomes);
+	return action;
+}
+
+/* Is there somebody who gets the message and does not observe? */
+static bool any_enforced(
+	const struct policy_fields *policies, size_t count, const enum outcome *outcomes)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!outcome_withholds(outcomes[i]) && !observes(&policies[i]))
+			return true;
+	return false;
+}
+
+struct action policy_decide(const struct policy_fields *policies, size_t count,
+	const struct verdict *verdict, enum outcome *ret_outcomes)
+{
+	struct action action, would;
+	bool observed = false;
+
+	for (size_t i = 0; i < count; i++)
+		observed = observed || observes(&policies[i]);
+	if (!observed)
+		return decide(policies, count, verdict, ret_outcomes, false);
+	would = decide(policies, count, verdict, ret_outcomes, false);
+	action = decide(policies, count, verdict, ret_outcomes, true);
+	action.would = action_word(&would);
+	if (action.kind == ACTION_DELIVER && !any_enforced(policies, count, ret_outcomes)) {
+		action.marking = MARK_NOTHING;
+		action.required = would.required;
+	}
 	return action;
 }

@@ -10,41 +10,8 @@
 #include "config/options.h"
 #include "config/policy_index.h"
 #include "config/values.h"
-
-/* A walk calls this for each key from the most to the least specific. */
-typedef void step(const char *key, void *context);
-
-/* The domain and each of its parents: example.com, .com */
-static void walk_domain(const char *domain, step *visit, void *context)
-{
-	const char *dot;
-
-	visit(domain, context);
-	if (domain[0] == '[')
-		return;
-	for (dot = strchr(domain, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
-		visit(dot, context);
-}
-
-/* Every key under which an address could have an entry; none for what is no address. */
-static void walk(const char *address, const char *delimiters, step *visit, void *context)
-{
-	char local[LIMIT_ADDRESS], domain[LIMIT_ADDRESS], key[2 * LIMIT_ADDRESS];
-	size_t plain;
-
-	if (!address_normalise(address, local, domain, sizeof(local)))
-		return;
-	snprintf(key, sizeof(key), "%s@%s", local, domain);
-	visit(key, context);
-	/* A delimiter at the start begins no sub-address, and in quotes it is part of the name. */
-	plain = local[0] == '"' ? strlen(local) : 1 + strcspn(local + 1, delimiters);
-	if (local[plain] != '\0') {
-		local[plain] = '\0';
-		snprintf(key, sizeof(key), "%s@%s", local, domain);
-		visit(key, context);
-	}
-	walk_domain(domain, visit, context);
-}
+#include "policy/address_keys.h"
+#include "policy/mailbox.h"
 
 struct search {
 	const struct settings *settings;
@@ -64,19 +31,41 @@ void policy_lookup(
 	const struct settings *settings, const char *recipient, struct policy_fields *ret_fields)
 {
 	struct search search = { settings, ret_fields };
+	struct mailbox mailbox;
 
 	*ret_fields = (struct policy_fields){ 0 };
-	if (policy_index_count(settings->index) > 0)
-		walk(recipient, settings->recipient_delimiter, find_and_merge, &search);
+	if (policy_index_count(settings->index) > 0) {
+		policy_mailbox(settings, recipient, &mailbox);
+		address_keys(mailbox.address, settings->recipient_delimiter, find_and_merge,
+			&search);
+	}
 	policy_fields_merge(ret_fields, &settings->policy);
+}
+
+static void find_and_merge_sender(const char *key, void *context)
+{
+	struct search *search = context;
+	struct policy_entry entry;
+
+	if (!policy_index_find(search->settings->senders, key, &entry))
+		return;
+	for (unsigned field = 0; field < POLICY_FIELD_COUNT; field++)
+		entry.fields.origins[field].is_sender = true;
+	policy_fields_merge(search->fields, &entry.fields);
 }
 
 void policy_lookup_outbound(
 	const struct settings *settings, const char *sender, struct policy_fields *ret_fields)
 {
-	(void)sender;
+	struct search search = { settings, ret_fields };
+
 	*ret_fields = (struct policy_fields){ 0 };
+	if (sender != NULL && policy_index_count(settings->senders) > 0)
+		address_keys(sender, settings->recipient_delimiter, find_and_merge_sender, &search);
 	policy_fields_merge(ret_fields, &settings->outbound.fields);
+	/* Whom others' recipients trust says nothing of our own senders. */
+	ret_fields->set |= 1u << POLICY_ACCEPT_SENDERS | 1u << POLICY_ACCEPT_CLIENTS |
+			   1u << POLICY_ACCEPT_RECIPIENTS;
 	policy_fields_merge(ret_fields, &settings->policy);
 }
 
@@ -85,7 +74,10 @@ bool origin_print(const struct origin *origin, struct buf *out)
 	if (origin->file == NULL)
 		return buf_puts(out, "default");
 	if (origin->key != NULL) {
-		buf_puts(out, strchr(origin->key, '@') != NULL ? "address \"" : "domain \"");
+		bool is_address = strchr(origin->key, '@') != NULL;
+
+		buf_puts(out, origin->is_sender ? "sender" : is_address ? "address" : "domain");
+		buf_puts(out, " \"");
 		encode_terminal(out, origin->key, strlen(origin->key));
 		buf_puts(out, "\" at ");
 	}
@@ -116,18 +108,51 @@ static void explain_field(
 	buf_free(&value);
 }
 
+static void explain_fields(const struct policy_fields *fields, struct buf *out)
+{
+	for (size_t i = 0; i < option_count; i++)
+		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0 && !options[i].not_yet)
+			explain_field(&options[i], fields, out);
+}
+
+static void explain_name(const char *label, const char *name, struct buf *out)
+{
+	buf_printf(out, "%-14s ", label);
+	encode_terminal(out, name, strlen(name));
+}
+
 bool policy_explain(const struct settings *settings, const char *address, struct buf *out)
 {
 	struct policy_fields fields;
+	struct mailbox mailbox;
 
 	policy_lookup(settings, address, &fields);
-	buf_puts(out, "address        ");
-	encode_terminal(out, address, strlen(address));
+	policy_mailbox(settings, address, &mailbox);
+	explain_name("address", address, out);
+	if (mailbox.line != 0) {
+		buf_putc(out, '\n');
+		explain_name("alias of", mailbox.address, out);
+		buf_puts(out, " at ");
+		encode_terminal(out, settings->alias_table, strlen(settings->alias_table));
+		buf_printf(out, ":%u", mailbox.line);
+	}
 	buf_puts(out, "\nlooked for     ");
-	walk(address, settings->recipient_delimiter, list_key, out);
+	address_keys(mailbox.address, settings->recipient_delimiter, list_key, out);
 	buf_puts(out, "policy\n");
-	for (size_t i = 0; i < option_count; i++)
-		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0 && !options[i].not_yet)
-			explain_field(&options[i], &fields, out);
+	explain_fields(&fields, out);
+	return !out->failed;
+}
+
+bool policy_explain_outbound(const struct settings *settings, const char *sender, struct buf *out)
+{
+	struct policy_fields fields;
+
+	policy_lookup_outbound(settings, sender, &fields);
+	explain_name("sender", sender, out);
+	buf_puts(out, "\nlooked for     ");
+	address_keys(sender, settings->recipient_delimiter, list_key, out);
+	buf_printf(out, "outbound, policy\nscored         %s\n",
+		settings->outbound.scan ? "yes" : "no");
+	explain_fields(&fields, out);
 	return !out->failed;
 }

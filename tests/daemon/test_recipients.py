@@ -7,7 +7,7 @@ import pytest
 from support import checks
 from support.daemon import has_quarantine
 from support.messages import make
-from support.mta import send
+from support.mta import Client, send
 
 pytestmark = pytest.mark.skipif(not has_quarantine(), reason="this build has no quarantine")
 
@@ -184,6 +184,72 @@ def test_server_that_lets_no_recipient_be_added(redirecting):
     outcome = send(redirecting.address, make(score=6.0), recipients=["a@trap.example"],
                    negotiate={"actions": 0x1FF & ~0x04})
     assert outcome.reply.code == 451
+
+
+ACCEPT = ('domain "friend.example" {\n'
+          'accept_senders = { "news@list.example", ".partner.example" }\n'
+          'accept_clients = { "5.9.10.0/24" }\naccept_recipients = { "abuse@" }\n}\n')
+
+
+@pytest.mark.parametrize("how,accepted", [
+    ({"sender": "News@list.example"}, True), ({"sender": "x@a.partner.example"}, True),
+    ({"sender": "x@partner.example"}, False), ({"sender": ""}, False),
+    ({"client": Client(address="5.9.10.77")}, True),
+])
+def test_exceptions(start, scorer, how, accepted):
+    """Lists of one domain: its recipient gets the message, the one beside it decides as ever."""
+    daemon = start([scorer.listen("good")], policy=POLICY, options=ACCEPT)
+    how.setdefault("client", Client(address="192.0.2.9"))
+    both = send(daemon.address, make(score=30.0), **how,
+                recipients=["b@example.com", "a@friend.example"], queue_id="4BOTH")
+    if not accepted:
+        assert both.reply.code == 550
+        return
+    assert recipients_after(both) == ["a@friend.example"] and len(quarantined(daemon)) == 1
+    assert checks.status(both)["word"] == "No" and both.header("X-Spam-Flag") is None
+    assert daemon.message_line("4BOTH")["reason"] == "score"
+    alone = send(daemon.address, make(score=30.0), **how, recipients=["a@friend.example"],
+                 queue_id="4ALONE")
+    assert recipients_after(alone) == ["a@friend.example"]
+    assert daemon.message_line("4ALONE")["reason"] == "accepted"
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_accepted_recipient(start, scorer, place):
+    """Trap 49 again, by a list: first, middle or last."""
+    daemon = start([scorer.listen("good")], policy=POLICY, options=ACCEPT)
+    people = ["a@friend.example", "b@friend.example"]
+    people.insert(place, "abuse+x@friend.example")
+    outcome = send(daemon.address, make(score=30.0), recipients=people,
+                   client=Client(address="192.0.2.9"))
+    assert recipients_after(outcome) == ["abuse+x@friend.example"]
+
+
+def test_aliases_and_their_reload(start, scorer, workspace):
+    """The mailbox's policy counts; a bad table at a reload leaves the old one in use."""
+    table = workspace.file("aliases")
+
+    def write(text):
+        with open(table + ".new", "w", encoding="ascii") as file:
+            file.write(text)
+        os.rename(table + ".new", table)
+    write("sales@alias.example a@strict.example\n")
+    daemon = start([scorer.listen("good")], policy=POLICY,
+                   options=SECTIONS + f'alias_table = "{table}"\n')
+
+    def answer(recipient):
+        return send(daemon.address, make(score=12.5), recipients=[recipient]).kind
+    assert answer("sales+x@alias.example") == "replycode"
+    assert answer("other@alias.example") == "discard"
+    write("sales@alias.example\n")
+    daemon.reload()
+    daemon.wait_log("aliases:1: write an alias")
+    assert answer("sales@alias.example") == "replycode"
+    write("other@alias.example lover@strict.example\n")
+    daemon.reload()
+    daemon.wait_log("reloaded")
+    assert answer("sales@alias.example") == "discard"
+    assert answer("other@alias.example") in ("accept", "continue")
 
 
 def test_strictest_remaining_threshold(start, scorer):

@@ -113,3 +113,41 @@ def test_outbound_scan(start, scorer):
     with Session(daemon.address) as session:
         session.greet()
         assert checks.status(session.send_message(make(score=8.0)))["word"] == "Yes"
+
+
+SENDERS = """
+outbound { scan = true  reject = 8.0  on_failure = tempfail }
+sender "strict.example" { reject = 5.0  reject_code = "554 5.7.0" }
+sender "boss@strict.example" { reject = 20.0 }
+domain "example.com" { accept_senders = { "strict.example" } }
+"""
+
+
+@pytest.mark.parametrize("sender,login,score,refused", [
+    ("x@strict.example", "alice", 5.0, True), ("x@strict.example", "alice", 4.9, False),
+    ("boss@strict.example", "alice", 19.9, False), ("x@other.example", "alice", 7.9, False),
+    ("x@other.example", "alice", 8.0, True), ("", "alice", 8.0, True),
+    ("x@other.example", "x@strict.example", 5.0, True),
+    ("boss@strict.example", "x@strict.example", 5.0, True),
+])
+def test_thresholds_by_sender(start, scorer, sender, login, score, refused):
+    """An address that somebody logged in with counts more than the one that he writes."""
+    daemon = start([scorer.listen("good")], options=SENDERS)
+    client = Client(macros={"M": {"auth_authen": login, "auth_type": "PLAIN"}})
+    with Session(daemon.address, client) as session:
+        session.greet()
+        outcome = session.send_message(make(score=score), sender=sender, queue_id="4OUT")
+    assert (outcome.kind == "replycode") == refused
+    assert daemon.message_line("4OUT")["reason"] == "outbound"
+
+
+def test_outbound_failure(start, scorer):
+    """The failure action of outbound mail is its own."""
+    daemon = start([scorer.listen("bad", behaviour="garbage")], options=SENDERS, deadline="1s")
+    client = Client(macros=AUTHENTICATED)
+    with Session(daemon.address, client) as session:
+        session.greet()
+        assert session.send_message(make()).reply.code == 451
+    with Session(daemon.address) as session:
+        session.greet()
+        assert session.send_message(make()).kind in ("accept", "continue")

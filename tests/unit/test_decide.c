@@ -247,6 +247,77 @@ static void redirections_and_copies_follow_tag(void **state)
 	assert_int_equal(policy_outcome(&fields, &high), OUTCOME_PASS);
 }
 
+static void what_is_accepted_passes_for_that_recipient_only(void **state)
+{
+	struct policy_fields policies[] = { usual, usual };
+	struct verdict spam = scored(20000), failed = { .status = VERDICT_TIMEOUT };
+	struct action action;
+
+	(void)state;
+	policies[0].accepted = true;
+	policies[0].tag = -1000;
+	policies[0].on_failure = ON_FAILURE_TEMPFAIL;
+	action = policy_decide(policies, 2, &spam, outcomes);
+	assert_int_equal(outcomes[0], OUTCOME_PASS);
+	assert_int_equal(outcomes[1], OUTCOME_REJECT);
+	assert_int_equal(action.kind, ACTION_DELIVER);
+	assert_true(action.hold);
+	assert_false(action.spam);
+	assert_int_equal(action.required, OFF);
+	action = policy_decide(policies, 1, &failed, outcomes);
+	assert_int_equal(action.kind, ACTION_DELIVER);
+	assert_int_equal(action.marking, MARK_UNSCANNED);
+}
+
+/* Whatever the mix: an observer gets it, and it is as if the others were alone. */
+static void observers_get_everything(void **state)
+{
+	struct verdict verdict = scored(10000);
+
+	(void)state;
+	for (unsigned a = 0; a < OUTCOMES; a++)
+		for (unsigned b = 0; b < OUTCOMES; b++) {
+			struct policy_fields policies[] = { by_outcome[a], by_outcome[b] };
+			struct action would = policy_decide(policies, 2, &verdict, outcomes);
+			struct action action;
+
+			assert_null(would.would);
+			policies[0].mode = MODE_OBSERVE;
+			action = policy_decide(policies, 2, &verdict, outcomes);
+			assert_int_equal(outcomes[0], OUTCOME_PASS);
+			assert_int_equal(outcomes[1], b);
+			assert_int_equal(action.kind, ACTION_DELIVER);
+			assert_string_equal(action.would, action_word(&would));
+			assert_int_equal(action.marking,
+				outcome_withholds(b) ? MARK_NOTHING : MARK_SCORED);
+			assert_int_equal(action.spam, b == OUTCOME_TAG);
+			policies[1].mode = MODE_OBSERVE;
+			action = policy_decide(policies, 2, &verdict, outcomes);
+			assert_int_equal(action.kind, ACTION_DELIVER);
+			assert_int_equal(action.marking, MARK_NOTHING);
+			assert_int_equal(action.required, would.required);
+			assert_false(action.hold || action.keep || action.spam || action.redirect);
+			assert_string_equal(action_word(&action), "pass");
+		}
+}
+
+static void failures_are_observed(void **state)
+{
+	struct policy_fields policies[] = { careful, careful };
+	struct verdict verdict = { .status = VERDICT_TIMEOUT };
+	struct action action;
+
+	(void)state;
+	policies[0].mode = policies[1].mode = MODE_OBSERVE;
+	action = policy_decide(policies, 2, &verdict, outcomes);
+	assert_int_equal(action.kind, ACTION_DELIVER);
+	assert_int_equal(action.marking, MARK_NOTHING);
+	assert_string_equal(action.would, "tempfail");
+	policies[1].mode = MODE_ENFORCE;
+	action = policy_decide(policies, 2, &verdict, outcomes);
+	assert_int_equal(action.kind, ACTION_TEMPFAIL);
+}
+
 static void a_temporary_reply_code_defers(void **state)
 {
 	struct policy_fields policies[] = { usual, usual };
@@ -377,6 +448,9 @@ int main(void)
 		cmocka_unit_test(one_recipient_decides_for_itself),
 		cmocka_unit_test(every_combination_of_recipients),
 		cmocka_unit_test(redirections_and_copies_follow_tag),
+		cmocka_unit_test(what_is_accepted_passes_for_that_recipient_only),
+		cmocka_unit_test(observers_get_everything),
+		cmocka_unit_test(failures_are_observed),
 		cmocka_unit_test(a_temporary_reply_code_defers),
 		cmocka_unit_test(what_is_dropped_is_kept_for_who_wants_it),
 		cmocka_unit_test(refused_mail_is_kept_for_who_wants_it),

@@ -135,18 +135,23 @@ static void addresses_normalise(void **state)
 static void entries_come_back_as_they_went_in(void **state)
 {
 	struct policy_index *index = policy_index_new();
-	struct policy_entry in = { .key = "example.com", .origin = { "f", 7, NULL } }, out;
+	struct policy_entry in = { .key = "example.com", .origin = { .file = "f", .line = 7 } }, out;
 	struct err err = ERR_INIT;
 
 	(void)state;
-	in.fields.set = (1u << POLICY_FIELD_COUNT) - 1;
+	in.fields.set = POLICY_ALL;
+	in.fields.defer = 9500;
+	in.fields.reject_action = REJECT_ACTION_DISCARD;
+	in.fields.reject_code = "451 4.7.1";
+	in.fields.redirect = "r@example.com";
+	in.fields.redirect_score = 7000;
+	in.fields.copy_to = "";
+	in.fields.copy_score = THRESHOLD_TAG;
 	in.fields.tag = -500;
 	in.fields.quarantine = THRESHOLD_OFF;
 	in.fields.reject = 15000;
 	in.fields.subject_tag = "[SPAM]";
 	in.fields.reject_text = "no";
-	in.fields.redirect = "";
-	in.fields.copy_to = "";
 	in.fields.on_failure = ON_FAILURE_TEMPFAIL;
 	in.fields.keep_rejected_ms = 86400000;
 	assert_int_equal(policy_index_add(index, &in, &err), 0);
@@ -161,6 +166,8 @@ static void entries_come_back_as_they_went_in(void **state)
 	assert_string_equal(out.fields.reject_text, "no");
 	assert_int_equal(out.fields.on_failure, ON_FAILURE_TEMPFAIL);
 	assert_true(out.fields.keep_rejected_ms == 86400000);
+	assert_memory_equal(&out.fields, &in.fields, POLICY_VALUES_SIZE);
+	assert_true(policy_index_adds_recipients(index));
 	assert_string_equal(out.fields.origins[POLICY_TAG].key, "example.com");
 	assert_int_equal(out.fields.origins[POLICY_REJECT].line, 7);
 	in.origin.line = 9;
@@ -176,7 +183,7 @@ static void many_entries_are_found(void **state)
 {
 	enum { COUNT = 20000 };
 	struct policy_index *index = policy_index_new();
-	struct policy_entry entry = { .origin = { "f", 0, NULL } }, found;
+	struct policy_entry entry = { .origin = { .file = "f", .line = 0 } }, found;
 	char key[64];
 
 	(void)state;
@@ -217,7 +224,7 @@ static void mail_is_kept_only_when_asked_for(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct policy_index *index = policy_index_new();
-		struct policy_entry entry = { "a", rows[i].fields, { "f", 1, NULL } };
+		struct policy_entry entry = { "a", rows[i].fields, { .file = "f", .line = 1 } };
 
 		assert_int_equal(policy_fields_keep_mail(&rows[i].fields), rows[i].keeps);
 		assert_int_equal(policy_index_add(index, &entry, NULL), 0);

@@ -4,10 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <cmocka.h>
 
 #include "config_file.h"
 #include "config/policy_index.h"
+#include "policy/accept.h"
 #include "policy/lookup.h"
 
 static const char configuration[] =
@@ -25,7 +28,14 @@ static const char configuration[] =
 	"address \"lists+news@example.com\" { tag = 8 }\n"
 	"address \"lists@example.com\" { reject = 20 tag = 9 }\n"
 	"address \"\\\"odd one\\\"@example.com\" { tag = 1 }\n"
-	"outbound { scan = true reject = 8 }\n";
+	"outbound { scan = true reject = 8 accept_recipients = { \"abuse@\" } }\n"
+	"sender \"example.com\" { tag = 1 }\n"
+	"sender \".example.com\" { tag = 2 reject = off }\n"
+	"sender \"boss@example.com\" { reject = 30 }\n"
+	"domain \"accept.example\" { accept_senders = { \"news@a.example\", \"b.example\", "
+	"\".c.example\", \"bounces@\" } accept_clients = { \"192.0.2.0/24\", \"2001:db8::/32\" } "
+	"accept_recipients = { \"postmaster@\", \"abuse@accept.example\" } }\n"
+	"address \"strict@accept.example\" { accept_senders = { } }\n";
 
 struct fixture {
 	struct config_file file;
@@ -140,11 +150,43 @@ static void outbound_falls_back_to_policy(void **state)
 	const struct fixture *fixture = *state;
 	struct policy_fields fields;
 
-	policy_lookup_outbound(fixture->settings, "abuse@example.com", &fields);
-	assert_int_equal(fields.set, (1u << POLICY_FIELD_COUNT) - 1);
+	policy_lookup_outbound(fixture->settings, "abuse@example.net", &fields);
+	assert_int_equal(fields.set, POLICY_ALL);
 	assert_int_equal(fields.reject, 8000);
 	assert_int_equal(fields.tag, 5000);
 	assert_int_equal(fields.origins[POLICY_REJECT].line, 14);
+	assert_null(fields.accept_senders);
+	assert_non_null(fields.accept_recipients);
+	policy_lookup_outbound(fixture->settings, NULL, &fields);
+	assert_int_equal(fields.reject, 8000);
+}
+
+static void senders_have_their_own_sections(void **state)
+{
+	static const struct {
+		const char *sender;
+		int32_t tag, reject;
+	} rows[] = {
+		{ "x@example.com", 1000, 8000 },
+		{ "x@a.example.com", 2000, OFF },
+		{ "Boss+x@Example.com.", 1000, 30000 },
+		{ "x@example.net", 5000, 8000 },
+		{ "", 5000, 8000 },
+	};
+	const struct fixture *fixture = *state;
+	struct policy_fields fields;
+	struct buf out;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		policy_lookup_outbound(fixture->settings, rows[i].sender, &fields);
+		assert_int_equal(fields.tag, rows[i].tag);
+		assert_int_equal(fields.reject, rows[i].reject);
+	}
+	buf_init(&out, 100000);
+	assert_true(policy_explain_outbound(fixture->settings, "boss@example.com", &out));
+	assert_non_null(strstr(buf_text(&out), "from sender \"boss@example.com\" at "));
+	assert_non_null(strstr(buf_text(&out), "scored         yes\n"));
+	buf_free(&out);
 }
 
 static void explanation_names_sections(void **state)
@@ -169,6 +211,63 @@ static void explanation_names_sections(void **state)
 	assert_true(policy_explain(fixture->settings, "", &out));
 	assert_non_null(strstr(buf_text(&out), "looked for     policy\n"));
 	buf_free(&out);
+}
+
+static bool accepted(
+	const struct settings *settings, const char *to, const char *from, const char *client)
+{
+	struct sockaddr_in ipv4 = { .sin_family = AF_UNSPEC };
+	struct policy_fields fields;
+
+	if (client != NULL) {
+		ipv4.sin_family = AF_INET;
+		assert_int_equal(inet_pton(AF_INET, client, &ipv4.sin_addr), 1);
+	}
+	policy_lookup(settings, to, &fields);
+	return policy_accepts(&fields, to,
+		&(struct accept_facts){ from, (struct sockaddr *)&ipv4,
+			settings->recipient_delimiter });
+}
+
+static void lists_accept_for_their_section(void **state)
+{
+	static const struct {
+		const char *to, *from, *client;
+		bool accepted;
+	} rows[] = {
+		{ "x@accept.example", "news@a.example", NULL, true },
+		{ "x@accept.example", "NEWS@A.example.", NULL, true },
+		{ "x@accept.example", "news+1@a.example", NULL, true },
+		{ "x@accept.example", "other@a.example", NULL, false },
+		{ "x@accept.example", "news@x.a.example", NULL, false },
+		{ "x@accept.example", "any@b.example", NULL, true },
+		{ "x@accept.example", "any@x.b.example", NULL, false },
+		{ "x@accept.example", "any@c.example", NULL, false },
+		{ "x@accept.example", "any@x.c.example", NULL, true },
+		{ "x@accept.example", "any@y.x.c.example", NULL, true },
+		{ "x@accept.example", "bounces@anywhere.example", NULL, true },
+		{ "x@accept.example", "bounces-7@anywhere.example", NULL, true },
+		{ "x@accept.example", "xbounces@anywhere.example", NULL, false },
+		{ "x@accept.example", "b.example", NULL, false },
+		{ "x@accept.example", "", NULL, false },
+		{ "x@accept.example", NULL, NULL, false },
+		{ "x@accept.example", NULL, "192.0.2.9", true },
+		{ "x@accept.example", NULL, "192.0.3.9", false },
+		{ "Postmaster@accept.example", NULL, NULL, true },
+		{ "abuse+x@accept.example", NULL, NULL, true },
+		{ "postmaster@sub.accept.example", NULL, NULL, false },
+		{ "x@example.net", "news@a.example", "192.0.2.9", false },
+		/* An empty list replaces that of the domain, and only that one. */
+		{ "strict@accept.example", "news@a.example", NULL, false },
+		{ "strict@accept.example", NULL, "192.0.2.9", true },
+	};
+	const struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (accepted(fixture->settings, rows[i].to, rows[i].from, rows[i].client) !=
+			rows[i].accepted)
+			fail_msg("row %zu: to %s from %s", i, rows[i].to,
+				rows[i].from != NULL ? rows[i].from : "nobody");
 }
 
 /* A small generator with a fixed start: the same cases each time. */
@@ -243,7 +342,7 @@ static void more_specific_always_wins(void **state)
 
 		settings.index = policy_index_new();
 		for (int i = CHAIN - 1; i >= 0; i--) {
-			struct policy_entry entry = { .key = chain[i], .origin = { "f", 1, NULL } };
+			struct policy_entry entry = { .key = chain[i], .origin = { .file = "f", .line = 1 } };
 
 			if ((subset & 1u << i) == 0)
 				continue;
@@ -285,7 +384,9 @@ int main(void)
 		cmocka_unit_test(most_specific_section_wins_field_by_field),
 		cmocka_unit_test(each_field_knows_its_origin),
 		cmocka_unit_test(outbound_falls_back_to_policy),
+		cmocka_unit_test(senders_have_their_own_sections),
 		cmocka_unit_test(explanation_names_sections),
+		cmocka_unit_test(lists_accept_for_their_section),
 		cmocka_unit_test(spelling_makes_no_difference),
 		cmocka_unit_test(more_specific_always_wins),
 		cmocka_unit_test(long_addresses_are_harmless),

@@ -11,8 +11,11 @@
 #include <cmocka.h>
 
 #include "config_file.h"
+#include "config/accept_list.h"
+#include "config/alias_table.h"
 #include "config/policy_index.h"
 #include "policy/lookup.h"
+#include "policy/mailbox.h"
 
 /* The linker sends our allocations here (--wrap); libConfuse's own are left alone. */
 static long allocations_left = -1; /* -1: no limit; 0: every further one fails */
@@ -203,6 +206,9 @@ static void on_failure_at_the_top_is_the_policy_default(void **state)
 	(void)state;
 	assert_int_equal(settings->policy.on_failure, ON_FAILURE_TEMPFAIL);
 	assert_int_equal(settings->policy.origins[POLICY_ON_FAILURE].line, 1);
+	settings_free(&settings);
+	settings = load_good("mode = observe\n" SCORER_LINE);
+	assert_int_equal(settings->policy.mode, MODE_OBSERVE);
 	settings_free(&settings);
 	settings = load_good("on_failure = tempfail\npolicy { on_failure = accept }\n" SCORER_LINE);
 	assert_int_equal(settings->policy.on_failure, ON_FAILURE_ACCEPT);
@@ -498,7 +504,10 @@ static void printed_settings_load_again(void **state)
 			  "CHER.example\" { tag = off }\n"
 			  "address \"\\\"a \\\\\\\"b\\\"@example.com\" { reject = 7.25 on_failure "
 	                  "= accept }\n"
-			  "outbound { scan = yes reject = 8 }\n");
+			  "outbound { scan = yes reject = 8 }\n"
+			  "sender \"a.example\" { reject = 3 } sender \"x@a.example\" { tag = off }\n"
+			  "domain \"lists.example\" { accept_senders = { } accept_clients = "
+			  "{ 10.0.0.0/8, \"::1\" } accept_recipients = { \"A@\" } }\n");
 	struct buf first, second;
 
 	(void)state;
@@ -511,6 +520,8 @@ static void printed_settings_load_again(void **state)
 	assert_string_equal(buf_text(&first), buf_text(&second));
 	assert_non_null(strstr(buf_text(&first), "deadline = 1500ms\n"));
 	assert_non_null(strstr(buf_text(&first), "late_verdicts = off\n"));
+	assert_non_null(strstr(buf_text(&first), "\taccept_senders = { }\n"));
+	assert_non_null(strstr(buf_text(&first), "\taccept_recipients = { \"a@\" }\n"));
 	assert_non_null(strstr(buf_text(&first), "\ttag = -0.125\n"));
 	assert_non_null(strstr(buf_text(&first), "domain \"xn--bcher-kva.example\" {\n"));
 	settings_free(&settings);
@@ -542,6 +553,7 @@ static void a_domain_table_sets_policies(void **state)
 			   "\n"
 			   "Example.com tag=4 reject=off on_failure=tempfail  # good\n"
 			   "  .example.com\ttag=3#near\r\n"
+			   "lists.example accept_senders=a@b.example,.c.example accept_clients=10.0.0.0/8\n"
 			   "user@example.com reject_text=\"no \\\"way\\\"\" tag=2\n"
 			   "\"a b\"@example.com tag=1.5\n"
 			   "plain.example\n"
@@ -553,7 +565,11 @@ static void a_domain_table_sets_policies(void **state)
 	for (size_t i = 0; i < errors.count; i++)
 		print_error("%s\n", errors.items[i]);
 	assert_non_null(settings);
-	assert_int_equal(policy_index_count(settings->index), 7);
+	assert_int_equal(policy_index_count(settings->index), 8);
+	policy_lookup(settings, "x@lists.example", &fields);
+	assert_string_equal(fields.accept_senders->next->name, ".c.example");
+	assert_non_null(fields.accept_clients);
+	assert_null(fields.accept_recipients);
 	policy_lookup(settings, "x@example.com", &fields);
 	assert_int_equal(fields.tag, 4000);
 	assert_int_equal(fields.reject, THRESHOLD_OFF);
@@ -579,6 +595,7 @@ static void errors_in_a_domain_table_have_lines(void **state)
 		{ "a.b tag=x", "domains:1: tag: 'x' is not understood" },
 		{ "\n\na..b tag=1", "domains:3: no domain or address begins this line" },
 		{ "a.b teg=1", "domains:1: unknown option 'teg'; did you mean 'tag'?" },
+		{ "a.b accept_senders=a..b", "domains:1: accept_senders: 'a..b' is no address" },
 		{ "a.b scan=1", "domains:1: unknown option 'scan'" },
 		{ "a.b deadline=1s",
 			"domains:1: unknown option 'deadline'; see spambridge.conf(5)" },
@@ -604,6 +621,96 @@ static void errors_in_a_domain_table_have_lines(void **state)
 		assert_int_equal(errors.count, 1);
 		if (strstr(errors.items[0], rows[i].error) == NULL)
 			fail_msg("%s: %s", rows[i].table, errors.items[0]);
+		strlist_free(&errors);
+	}
+}
+
+static struct settings *load_aliases(const char *table, struct strlist *errors)
+{
+	struct settings *settings;
+	struct buf text;
+
+	write_file(file.table, table, strlen(table));
+	buf_init(&text, 10000);
+	buf_printf(&text, "alias_table = \"%s\"\n" SCORER_LINE "domain \"b.example\" { tag = 1 }\n",
+		file.table);
+	settings = load_text(&file, buf_text(&text), errors);
+	buf_free(&text);
+	return settings;
+}
+
+static void aliases_stand_for_mailboxes(void **state)
+{
+	static const struct {
+		const char *address, *mailbox; /* NULL: itself */
+		unsigned line;
+	} rows[] = {
+		{ "Sales@A.example", "ann@b.example", 2 },
+		{ "sales+x@a.example", "ann@b.example", 2 },
+		{ "sales+vip@a.example", "vip@b.example", 3 },
+		{ "other+x@a.example", "other+x@c.example", 4 },
+		{ "\"a @b\"@a.example", "\"a @b\"@c.example", 4 },
+		{ "x@sub.a.example", NULL, 0 },
+		{ "chain@d.example", "sales@a.example", 5 }, /* one step only */
+		{ "x@b\xc3\xbc"
+		  "cher.example",
+			"x@b.example", 6 },
+		{ "nobody", NULL, 0 },
+		{ "", NULL, 0 },
+	};
+	struct strlist errors = { 0 };
+	struct settings *settings = load_aliases("# aliases\n"
+						 "sales@a.example\tAnn@B.example # sales\n"
+						 "sales+vip@a.example vip@b.example\n"
+						 "a.example c.example\n"
+						 "chain@d.example sales@a.example\n"
+						 "b\xc3\xbc"
+						 "cher.example b.example",
+		&errors);
+	struct policy_fields fields;
+	struct mailbox mailbox;
+
+	(void)state;
+	assert_non_null(settings);
+	assert_int_equal(alias_table_count(settings->aliases), 5);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		policy_mailbox(settings, rows[i].address, &mailbox);
+		assert_int_equal(mailbox.line, rows[i].line);
+		assert_string_equal(mailbox.address,
+			rows[i].mailbox != NULL ? rows[i].mailbox : rows[i].address);
+	}
+	policy_lookup(settings, "sales@a.example", &fields);
+	assert_int_equal(fields.tag, 1000);
+	policy_lookup(settings, "chain@d.example", &fields);
+	assert_int_equal(fields.tag, 5000);
+	settings_free(&settings);
+}
+
+static void errors_in_an_alias_table_have_lines(void **state)
+{
+	static const struct {
+		const char *table, *error;
+	} rows[] = {
+		{ "a@b.example", "domains:1: write an alias and its mailbox" },
+		{ "\na@b.example c@d.example e@f.example", "domains:2: write an alias" },
+		{ "a@b.example tag=3", "domains:1: an address stands for an address" },
+		{ "a@b.example d.example", "domains:1: an address stands for an address" },
+		{ "b.example c@d.example", "domains:1: an address stands for an address" },
+		{ ".b.example d.example", "domains:1: write an alias" },
+		{ "b.example .d.example", "domains:1: write an alias" },
+		{ "a@b.c d@e.f\nA@B.c g@h.i", "domains:2: 'a@b.c' is set a second time; the first "
+					     "is in line 1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct strlist errors = { 0 };
+		struct settings *settings = load_aliases(rows[i].table, &errors);
+
+		assert_null(settings);
+		assert_int_equal(errors.count, 1);
+		if (strstr(errors.items[0], rows[i].error) == NULL)
+			fail_msg("%s", errors.items[0]);
 		strlist_free(&errors);
 	}
 }
@@ -744,6 +851,8 @@ int main(void)
 		cmocka_unit_test(printed_settings_load_again),
 		cmocka_unit_test(a_domain_table_sets_policies),
 		cmocka_unit_test(errors_in_a_domain_table_have_lines),
+		cmocka_unit_test(aliases_stand_for_mailboxes),
+		cmocka_unit_test(errors_in_an_alias_table_have_lines),
 		cmocka_unit_test(an_unsafe_table_is_refused),
 		cmocka_unit_test(snapshots_are_shared_by_threads),
 		cmocka_unit_test(loads_take_turns),
