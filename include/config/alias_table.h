@@ -20,6 +20,7 @@
 
 struct alias_table;
 
+/* An empty table; NULL when out of memory. */
 struct alias_table *alias_table_new(void);
 void alias_table_free(struct alias_table **table);
 
@@ -36,6 +37,7 @@ void alias_table_parse(
  */
 const char *alias_table_find(const struct alias_table *table, const char *key, unsigned *ret_line);
 
+/* Aliases in the table. */
 size_t alias_table_count(const struct alias_table *table);
 
 /* Bytes of memory that the table holds. */

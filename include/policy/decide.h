@@ -95,7 +95,6 @@ const char *outcome_adds(enum outcome outcome, const struct policy_fields *field
  * Who is redirected gets the message in this sense. Headers are common to those who get it: the
  * strictest tag threshold among them counts; of the redirected only when all of them are.
  * Who accepts the message by a list (`accepted`) gets it, and has no say in the headers.
-
  * Who observes (mode) gets the message and has no say in the headers either; when nobody else gets
  * it there are none. `would` and, in that case, `required` tell what would have happened else.
  *
