@@ -24,6 +24,7 @@ int runtime_start(struct settings *settings, struct err *err);
 /* The current pool, a reference of the caller's; its settings are the current configuration. */
 struct pool *runtime_pool(void);
 
+/* Late verdicts. */
 struct late_store *runtime_late(void);
 
 /* The thread that asks the shadow, if one is configured. */

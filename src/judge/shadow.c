@@ -2,9 +2,7 @@
 /* Comparing a second engine with the one in use. */
 #include "judge/shadow.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -12,6 +10,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/score.h"
+#include "base/thread.h"
 
 /* Messages that wait, count: each keeps its body (in memory up to message_memory). */
 #define SHADOW_QUEUE 32
@@ -210,7 +209,6 @@ static void *shadow_main(void *argument)
 struct shadow *shadow_start(struct err *err)
 {
 	struct shadow *shadow = calloc(1, sizeof(*shadow));
-	sigset_t all, old;
 	pthread_t thread;
 	int errnum;
 
@@ -221,10 +219,7 @@ struct shadow *shadow_start(struct err *err)
 	pthread_mutex_init(&shadow->lock, NULL);
 	pthread_cond_init(&shadow->changed, NULL);
 	STAILQ_INIT(&shadow->jobs);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	errnum = pthread_create(&thread, NULL, shadow_main, shadow);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errnum = thread_start(&thread, shadow_main, shadow);
 	if (errnum == 0) {
 		pthread_detach(thread);
 		return shadow;

@@ -43,8 +43,9 @@ def test_a_second_answer_is_never_read(start, scorer):
     daemon = start([server], protocol="json", scorer=JSON)
     for number, score in enumerate(("1.0", "2.0", "3.0", "4.0"), 1):
         assert scored(daemon, score) == score
-        threading.Event().wait(0.25)    # the scripted server's second answer is under way
         assert scorer.accepted("x") == number
+        assert ports.wait_until(lambda: number == sum(   # pylint: disable=cell-var-from-loop
+            request.verb == "sent more" for request in scorer.requests("x")))
 
 
 def test_an_answer_before_the_question_is_none(start, scorer):

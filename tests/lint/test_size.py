@@ -23,9 +23,9 @@ UNDESCRIBED = set("""
     cursor_over cursor_at_end deadline_passed lexer_next policy_index_count quarantine_list
     quarantine_search quarantine_show quarantine_release quarantine_delete quarantine_learn
     quarantine_expire quarantine_verify quarantine_stats quarantine_digest status_health
-    control_stop runtime_late runtime_sessions runtime_messages message_headers smtp_new
+    control_stop runtime_sessions runtime_messages message_headers smtp_new
     smtp_send sendmail_send curl_driver_close late_store_view pool_settings server_scorer
-    server_setting scan_request_purpose scan_request_user scan_request_client
+    server_setting scan_request_purpose scan_request_client
     scan_request_envelope server_has_free_slot
 """.split())
 

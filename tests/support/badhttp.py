@@ -339,8 +339,9 @@ def keep_alive_more(exchange, request, opinion):
     """A second reply, with another score, as soon as the connection is idle."""
     while request:
         exchange.send(_kept(good(exchange, opinion)))
-        exchange.wait(0.1)
+        exchange.wait(0.3)
         exchange.send(_kept(json.dumps({"success": True, "score": "99"}).encode()))
+        exchange.record("sent more", [], b"")
         request, opinion = _next_request(exchange)
 
 
