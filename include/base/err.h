@@ -9,11 +9,11 @@ struct err {
 	char text[ERR_TEXT_SIZE]; /* empty: no error */
 };
 
-#define ERR_INIT                                                                                   \
-	{                                                                                          \
-		{                                                                                  \
-			0                                                                          \
-		}                                                                                  \
+#define ERR_INIT          \
+	{                 \
+		{         \
+			0 \
+		}         \
 	}
 
 /*

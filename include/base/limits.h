@@ -26,29 +26,29 @@
 /* A spamd reply, bytes: HEADERS returns the header block, so it is bounded by ours. */
 #define LIMIT_SPAMD_REPLY (1024 * 1024)
 /* One line of a spamd reply's own header, bytes, and their count. */
-#define LIMIT_SPAMD_LINE 1024
+#define LIMIT_SPAMD_LINE  1024
 #define LIMIT_SPAMD_LINES 64
 /* An HTTP scorer's reply body, bytes, and its header block, bytes. */
-#define LIMIT_HTTP_REPLY (1024 * 1024)
+#define LIMIT_HTTP_REPLY  (1024 * 1024)
 #define LIMIT_HTTP_HEADER (64 * 1024)
 /* Nesting of a JSON reply, levels. */
 #define LIMIT_JSON_DEPTH 64
 
 /* Rule names kept from one verdict, count, and one name, bytes. */
-#define LIMIT_TESTS 512
+#define LIMIT_TESTS     512
 #define LIMIT_TEST_NAME 128
 /* Rule names shown in tests= of the header, count, and all of them in the log, bytes. */
-#define LIMIT_TESTS_SHOWN 64
+#define LIMIT_TESTS_SHOWN  64
 #define LIMIT_TESTS_LOGGED 1024
 /* Fields that a scorer may ask to be added to a message, count. */
 #define LIMIT_EXTRA_HEADERS 64
 /* One header field that we add, bytes, folded; and one line of it (RFC 5322 2.1.1: 998). */
 #define LIMIT_ADDED_HEADER 8192
-#define LIMIT_ADDED_LINE 998
+#define LIMIT_ADDED_LINE   998
 
 /* Original recipients of a redirected message that are named in it, count, and one, bytes. */
 #define LIMIT_ORIGINAL_RECIPIENTS 100
-#define LIMIT_ORIGINAL_RECIPIENT 320
+#define LIMIT_ORIGINAL_RECIPIENT  320
 
 /* Scores, thousandths: SpamAssassin's GTUBE is 1000; anything beyond a million is nonsense. */
 #define LIMIT_SCORE_MILLI 1000000000
@@ -56,8 +56,8 @@
 /* Scans that wait for a slot of one scorer, count. */
 #define LIMIT_SCAN_QUEUE 4096
 /* Servers of one scorer, scorers, and addresses kept for one host name, count. */
-#define LIMIT_SERVERS 64
-#define LIMIT_SCORERS 16
+#define LIMIT_SERVERS        64
+#define LIMIT_SCORERS        16
 #define LIMIT_HOST_ADDRESSES 16
 
 /* The configuration file, bytes. */

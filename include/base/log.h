@@ -18,7 +18,7 @@
 #include "base/err.h"
 
 enum log_target {
-	LOG_TARGET_AUTO,    /* the journal under systemd, stderr on a terminal, else syslog */
+	LOG_TARGET_AUTO, /* the journal under systemd, stderr on a terminal, else syslog */
 	LOG_TARGET_STDERR,
 	LOG_TARGET_SYSLOG,
 	LOG_TARGET_JOURNAL,

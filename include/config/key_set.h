@@ -27,7 +27,7 @@ struct key_set {
 
 enum key_added {
 	KEY_ADDED,
-	KEY_THERE,      /* an equal one has that number */
+	KEY_THERE,         /* an equal one has that number */
 	KEY_OUT_OF_MEMORY, /* or KEY_SET_MAX is reached */
 };
 

@@ -33,7 +33,7 @@ enum option_type {
 	OPTION_WORD,     /* an enum: one of the words */
 	OPTION_DURATION, /* int64_t, milliseconds */
 	OPTION_SIZE,     /* size_t, bytes */
-	OPTION_BYTES,     /* uint64_t, bytes: on disk, where memory is no limit */
+	OPTION_BYTES,    /* uint64_t, bytes: on disk, where memory is no limit */
 	OPTION_COUNT,    /* unsigned */
 	OPTION_PERCENT,  /* unsigned, hundredths */
 	OPTION_SCORE,    /* int32_t, thousandths */
@@ -63,8 +63,8 @@ struct option {
 	int64_t min, max;
 	const struct option_word *words;
 	int (*check)(const char *text, struct err *err); /* of a text; NULL: any text */
-	bool not_yet;     /* known, and refused as not supported by this version */
-	const char *help; /* one line */
+	bool not_yet;       /* known, and refused as not supported by this version */
+	const char *help;   /* one line */
 	unsigned protocols; /* of a scorer: 1 << enum scorer_protocol that know it; 0: all */
 };
 

@@ -80,9 +80,9 @@ struct policy_fields {
 	int32_t reject;
 	enum reject_action reject_action;
 	const char *reject_code; /* "550 5.7.1": of class 5, or 4 to put mail off */
-	const char *redirect;   /* an address that gets the message instead; "": none */
-	int32_t redirect_score; /* thousandths, THRESHOLD_OFF or THRESHOLD_TAG */
-	const char *copy_to;    /* an address that gets it too; "": none */
+	const char *redirect;    /* an address that gets the message instead; "": none */
+	int32_t redirect_score;  /* thousandths, THRESHOLD_OFF or THRESHOLD_TAG */
+	const char *copy_to;     /* an address that gets it too; "": none */
 	int32_t copy_score;
 	const char *subject_tag; /* "": none */
 	const char *reject_text; /* template: %{score} %{required} %{id} ... */

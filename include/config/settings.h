@@ -96,7 +96,7 @@ struct scorer_setting {
 	enum envelope_form envelope;
 	struct strlist headers; /* "Name: value" */
 	char *auth_file;        /* "": none */
-	char *auth_line;        /* the header line that it holds; NULL: none. Never logged or printed */
+	char *auth_line; /* the header line that it holds; NULL: none. Never logged or printed */
 	char *score, *required, *tests, *tests_name, *report, *ok, *error;
 };
 
@@ -152,8 +152,8 @@ struct settings {
 	struct network_list keep_spam_headers_from;
 	struct scorer_setting *scorers;
 	size_t scorer_count;
-	char *shadow;          /* name of the scorer that is only compared with the others; "": none */
-	unsigned shadow_share; /* of scored messages that it is given, hundredths */
+	char *shadow; /* name of the scorer that is only compared with the others; "": none */
+	unsigned shadow_share;       /* of scored messages that it is given, hundredths */
 	struct policy_fields policy; /* every field set */
 	struct outbound_setting outbound;
 	char *recipient_delimiter; /* characters that may begin a sub-address, "": none */
@@ -163,7 +163,7 @@ struct settings {
 	struct policy_index
 		*index; /* domain, address and table entries; see config/policy_index.h */
 	struct policy_index *senders; /* sender entries: of outbound mail */
-	struct alias_table *aliases; /* never NULL */
+	struct alias_table *aliases;  /* never NULL */
 	struct settings_private *private;
 };
 

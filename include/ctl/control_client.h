@@ -13,7 +13,7 @@
  * object of our version with a boolean `ok`; NULL with the reason when nobody answers in time, or
  * not in this language.
  */
-json_t *control_ask(const char *path, const char *command, struct deadline deadline,
-	struct err *err);
+json_t *control_ask(
+	const char *path, const char *command, struct deadline deadline, struct err *err);
 
 #endif

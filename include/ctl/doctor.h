@@ -25,7 +25,7 @@ struct doctor {
 
 enum diagnosis {
 	DIAGNOSIS_GOOD,
-	DIAGNOSIS_NOTE,    /* worth knowing, does not count */
+	DIAGNOSIS_NOTE, /* worth knowing, does not count */
 	DIAGNOSIS_FINDING,
 };
 

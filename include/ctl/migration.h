@@ -12,28 +12,28 @@
 
 /* Texts are borrowed from the words that were read, NULL when not given. */
 struct migration {
-	const char *listen;         /* as spamass-milter takes it */
+	const char *listen; /* as spamass-milter takes it */
 	const char *socket_group;
 	const char *socket_mode;
 	const char *user;           /* -u */
 	const char *default_domain; /* -e */
 	const char *spamc_user;
 	bool skip_authenticated;
-	bool tag_only;              /* -A */
+	bool tag_only; /* -A */
 	bool debug;
-	struct strlist networks;    /* -i, each element */
-	struct strlist exempt;      /* -T, each element */
-	const char *reject;         /* -r */
-	const char *quarantine;     /* -Q */
-	const char *reject_text;    /* -R */
-	struct strlist hosts;       /* -D, spamc -d, each element */
-	const char *port;           /* spamc -p */
-	const char *spamd_socket;   /* spamc -U */
-	const char *max_size;       /* spamc -s */
-	const char *timeout;        /* spamc -t */
-	bool tls;                   /* spamc -S */
-	bool fail_closed;           /* spamc -x, -X */
-	struct strlist missing;     /* one sentence for each option that has no equivalent */
+	struct strlist networks;  /* -i, each element */
+	struct strlist exempt;    /* -T, each element */
+	const char *reject;       /* -r */
+	const char *quarantine;   /* -Q */
+	const char *reject_text;  /* -R */
+	struct strlist hosts;     /* -D, spamc -d, each element */
+	const char *port;         /* spamc -p */
+	const char *spamd_socket; /* spamc -U */
+	const char *max_size;     /* spamc -s */
+	const char *timeout;      /* spamc -t */
+	bool tls;                 /* spamc -S */
+	bool fail_closed;         /* spamc -x, -X */
+	struct strlist missing;   /* one sentence for each option that has no equivalent */
 };
 
 /*

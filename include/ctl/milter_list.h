@@ -28,8 +28,8 @@ bool milter_entry_is_ours(const char *list, const struct milter_entry *entry,
 	const struct listen_setting *listen, const char *queue_directory);
 
 /* How many entries are ours. */
-size_t milter_list_count(const char *list, const struct listen_setting *listen,
-	const char *queue_directory);
+size_t milter_list_count(
+	const char *list, const struct listen_setting *listen, const char *queue_directory);
 
 /* Append the list with our filter at its end. */
 bool milter_list_add(const char *list, const char *address, struct buf *out);
@@ -42,8 +42,8 @@ bool milter_list_remove(const char *list, const struct listen_setting *listen,
  * Append our socket as Postfix wants it: a path below the queue directory relative to it, so that
  * it is found from inside a chroot and from outside.
  */
-bool milter_address(const struct listen_setting *listen, const char *queue_directory,
-	struct buf *out);
+bool milter_address(
+	const struct listen_setting *listen, const char *queue_directory, struct buf *out);
 
 /* Is the path below the queue directory? Returns what follows the slash, or NULL. */
 const char *path_below(const char *path, const char *queue_directory);

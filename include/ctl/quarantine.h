@@ -35,10 +35,10 @@ int quarantine_digest(struct tool *tool, int argc, char **argv);
 
 /* The quarantine as a command sees it. */
 struct desk {
-	struct settings *settings;  /* NULL when --directory was enough */
-	const char *path;           /* borrowed */
+	struct settings *settings; /* NULL when --directory was enough */
+	const char *path;          /* borrowed */
 	struct directory directory;
-	char reviewer[64];          /* login name of whoever runs the tool */
+	char reviewer[64]; /* login name of whoever runs the tool */
 };
 
 /*
@@ -91,7 +91,7 @@ struct filter_words {
 void filter_options(struct filter_words *words, struct tool_option *options);
 
 /* Ends the program on a usage error. */
-void filter_take(const struct tool *tool, const struct filter_words *words,
-	struct list_filter *ret_filter);
+void filter_take(
+	const struct tool *tool, const struct filter_words *words, struct list_filter *ret_filter);
 
 #endif

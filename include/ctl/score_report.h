@@ -8,11 +8,11 @@
 #include "judge/judge.h"
 
 /* As text on standard output; `file` is the message's name. */
-void score_report_print(const char *file, const struct judgement *judgement,
-	const struct transaction *mail);
+void score_report_print(
+	const char *file, const struct judgement *judgement, const struct transaction *mail);
 
 /* As a JSON object, the caller's. */
-json_t *score_report_json(const char *file, const struct judgement *judgement,
-	const struct transaction *mail);
+json_t *score_report_json(
+	const char *file, const struct judgement *judgement, const struct transaction *mail);
 
 #endif

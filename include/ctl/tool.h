@@ -20,13 +20,13 @@
 /* Exit codes (spambridgectl(1)). */
 enum exit_code {
 	EXIT_DONE = 0,
-	EXIT_REFUSED = 1,    /* refused or failed, with one clear line on standard error */
+	EXIT_REFUSED = 1, /* refused or failed, with one clear line on standard error */
 	EXIT_USAGE = 2,
 	EXIT_TRY_AGAIN = 75, /* EX_TEMPFAIL of sysexits(3) */
 };
 
 struct tool {
-	const char *config;            /* path of the configuration */
+	const char *config; /* path of the configuration */
 	bool json;
 	const struct command *command; /* the one that runs */
 };
@@ -36,7 +36,7 @@ struct command {
 	const char *name;
 	const char *arguments; /* as the usage line shows them */
 	const char *summary;
-	const char *example;   /* a whole command line */
+	const char *example;                                  /* a whole command line */
 	int (*run)(struct tool *tool, int argc, char **argv); /* argv[0] is the command's name */
 };
 

@@ -18,9 +18,9 @@
 struct session_abilities {
 	bool change_headers;
 	bool change_sender, add_recipients;
-	bool leading_space;   /* header values come, and go, with their white space */
-	bool skip;            /* SMFIS_SKIP may be answered to a body chunk */
-	bool silent_connect;  /* no reply to ... */
+	bool leading_space;  /* header values come, and go, with their white space */
+	bool skip;           /* SMFIS_SKIP may be answered to a body chunk */
+	bool silent_connect; /* no reply to ... */
 	bool silent_helo;
 	bool silent_mail;
 	bool silent_recipients;
@@ -31,7 +31,7 @@ struct session_abilities {
 struct session {
 	struct transaction mail;
 	struct session_abilities can;
-	bool counted;         /* a message of ours is counted as under way */
+	bool counted; /* a message of ours is counted as under way */
 };
 
 /* A new session that takes over a reference to `pool`; NULL when out of memory. */

@@ -23,12 +23,12 @@ struct socket_making {
  * remove a stale socket, and set umask and group so that the new one is right from the moment it
  * exists. Call while the process has one thread. -1 with the reason.
  */
-int socket_prepare(const struct settings *settings, struct socket_making *ret_making,
-	struct err *err);
+int socket_prepare(
+	const struct settings *settings, struct socket_making *ret_making, struct err *err);
 
 /* After it was made (or failed to be): put umask and group back; check mode and group. */
-int socket_finish(const struct settings *settings, const struct socket_making *making,
-	struct err *err);
+int socket_finish(
+	const struct settings *settings, const struct socket_making *making, struct err *err);
 
 /* Remove the socket file at the end. */
 void socket_remove(const struct settings *settings);

@@ -23,22 +23,23 @@
 struct judgement {
 	struct action action;
 	struct verdict verdict;
-	bool outbound;              /* judged as mail of our own senders */
-	const char *reason;         /* the log's word: score, trusted, timeout ... */
+	bool outbound;                  /* judged as mail of our own senders */
+	const char *reason;             /* the log's word: score, trusted, timeout ... */
 	struct policy_fields *policies; /* one a recipient; owned */
 	enum outcome *outcomes;         /* the same; owned */
 	size_t policy_count;
-	struct strlist held;            /* whose copy is to be stored, or was refused and is kept */
-	char item_id[ITEM_ID_SIZE];     /* under which; "": nothing is stored */
-	int64_t keep_s;                 /* how long; 0: as the quarantine's setting says */
-	struct header_instance *removals; /* forged fields and what a scorer names, last first; owned */
+	struct strlist held;        /* whose copy is to be stored, or was refused and is kept */
+	char item_id[ITEM_ID_SIZE]; /* under which; "": nothing is stored */
+	int64_t keep_s;             /* how long; 0: as the quarantine's setting says */
+	struct header_instance
+		*removals; /* forged fields and what a scorer names, last first; owned */
 	size_t removal_count;
 	struct header_list additions;
 	const struct message_edits *edits; /* what else the scorer wants; NULL: nothing; borrowed */
-	struct strlist added;       /* recipients who get the message besides or instead */
-	const char *subject_tag;    /* put before each Subject; NULL or "": nothing; borrowed */
-	char reply[LIMIT_REPLY_TEXT + 1];  /* text of a refusal or deferral */
-	int64_t total_us;           /* from end of message to the judgement */
+	struct strlist added;              /* recipients who get the message besides or instead */
+	const char *subject_tag; /* put before each Subject; NULL or "": nothing; borrowed */
+	char reply[LIMIT_REPLY_TEXT + 1]; /* text of a refusal or deferral */
+	int64_t total_us;                 /* from end of message to the judgement */
 };
 
 struct judge_input {

@@ -22,7 +22,7 @@ struct shadow *shadow_start(struct err *err);
  * A message was judged: take a copy of what is needed if there is a shadow and it is this
  * message's turn. Never blocks.
  */
-void shadow_offer(struct shadow *shadow, const struct transaction *mail,
-	const struct judgement *judgement);
+void shadow_offer(
+	struct shadow *shadow, const struct transaction *mail, const struct judgement *judgement);
 
 #endif

@@ -20,9 +20,9 @@ struct transaction {
 	const struct settings *settings; /* borrowed: of the pool, or the owner's */
 	struct client client;
 	struct envelope envelope;
-	struct message *message;         /* NULL: none under way */
-	bool rest_skipped;               /* the mail server was told to keep the rest of the body */
-	bool out_of_memory;              /* something of this message was lost: defer it */
+	struct message *message; /* NULL: none under way */
+	bool rest_skipped;       /* the mail server was told to keep the rest of the body */
+	bool out_of_memory;      /* something of this message was lost: defer it */
 };
 
 /* Why a client's mail is not asked about. */
@@ -36,8 +36,8 @@ enum exemption {
 const char *exemption_word(enum exemption exemption);
 
 /* Who connected: host name as the mail server found it (or NULL), socket address or NULL. */
-void transaction_connect(struct transaction *transaction, const char *host,
-	const struct sockaddr *address);
+void transaction_connect(
+	struct transaction *transaction, const char *host, const struct sockaddr *address);
 
 /*
  * Begin a message. What is kept of its body depends on who sends it, so client and login must be

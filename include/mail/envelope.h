@@ -13,27 +13,27 @@
 #include "base/strlist.h"
 
 struct client {
-	char *name;        /* PTR name as the mail server verified it; NULL: unknown */
-	char *address;     /* textual IPv4 or IPv6 address, no brackets; NULL: local or unknown */
+	char *name;    /* PTR name as the mail server verified it; NULL: unknown */
+	char *address; /* textual IPv4 or IPv6 address, no brackets; NULL: local or unknown */
 	struct sockaddr_storage sockaddr; /* ss_family AF_UNSPEC when unknown */
-	char *helo;        /* as the client said it */
-	char *server_name; /* our mail server's own host name, macro j */
-	char *daemon_name; /* macro {daemon_name} */
-	char *tls_version; /* macro {tls_version}; NULL: no TLS */
+	char *helo;                       /* as the client said it */
+	char *server_name;                /* our mail server's own host name, macro j */
+	char *daemon_name;                /* macro {daemon_name} */
+	char *tls_version;                /* macro {tls_version}; NULL: no TLS */
 	char *tls_cipher;
 	char *tls_bits;
 };
 
 struct envelope {
-	char *sender;      /* without angle brackets; "" for the null sender */
+	char *sender; /* without angle brackets; "" for the null sender */
 	bool has_sender;
-	bool utf8;         /* SMTPUTF8 was asked for (RFC 6531) */
-	bool eight_bit;    /* BODY=8BITMIME was asked for (RFC 6152) */
+	bool utf8;                     /* SMTPUTF8 was asked for (RFC 6531) */
+	bool eight_bit;                /* BODY=8BITMIME was asked for (RFC 6152) */
 	struct strlist recipients;     /* without angle brackets */
 	struct strlist recipients_raw; /* exactly as the mail server gave them: for smfi_delrcpt */
-	char *queue_id;    /* macro i */
-	char *auth_login;  /* macro {auth_authen}; NULL: not authenticated */
-	char *auth_type;   /* macro {auth_type} */
+	char *queue_id;                /* macro i */
+	char *auth_login;              /* macro {auth_authen}; NULL: not authenticated */
+	char *auth_type;               /* macro {auth_type} */
 };
 
 /* Free all strings; the struct is empty and usable again. An all-zero struct is empty. */

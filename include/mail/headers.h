@@ -19,7 +19,7 @@ struct header_list {
 	struct header_place {
 		size_t name;  /* offset in text */
 		size_t value; /* offset in text */
-	} *places;
+	} * places;
 	size_t count;
 	size_t capacity;
 };
@@ -52,8 +52,8 @@ struct header_instance {
  * in which they can be deleted on Postfix, which renumbers, and on Sendmail, which does not. The
  * caller frees *ret_instances. False when out of memory.
  */
-bool headers_reserved(const struct header_list *list, struct header_instance **ret_instances,
-	size_t *ret_count);
+bool headers_reserved(
+	const struct header_list *list, struct header_instance **ret_instances, size_t *ret_count);
 
 /*
  * Is this one of the fields that only a filter of ours may add? True for every name that begins

@@ -17,9 +17,9 @@
 #include "mail/headers.h"
 
 struct message_limits {
-	size_t body_bytes;      /* bytes of the body that anybody can need; SIZE_MAX: all */
-	size_t memory_bytes;    /* beyond it the body goes to a file */
-	const char *directory;  /* where that file is made; borrowed, outlives the message */
+	size_t body_bytes;     /* bytes of the body that anybody can need; SIZE_MAX: all */
+	size_t memory_bytes;   /* beyond it the body goes to a file */
+	const char *directory; /* where that file is made; borrowed, outlives the message */
 };
 
 enum message_more {

@@ -38,8 +38,8 @@ enum verdict_wish {
 };
 
 struct verdict_test {
-	char *name;      /* owned; [A-Za-z0-9_.:-] only */
-	int32_t score;   /* thousandths */
+	char *name;    /* owned; [A-Za-z0-9_.:-] only */
+	int32_t score; /* thousandths */
 	bool has_score;
 };
 
@@ -48,22 +48,22 @@ struct verdict {
 	int32_t score;    /* thousandths */
 	int32_t required; /* the scorer's own threshold, thousandths */
 	bool has_required;
-	bool spam;        /* the scorer's own judgement */
+	bool spam; /* the scorer's own judgement */
 	struct verdict_test *tests;
 	size_t test_count;
 	size_t test_capacity;
-	char *autolearn;  /* "no autolearn_force=no", "disabled" ...; NULL: not said */
-	char *version;    /* the engine's, "SpamAssassin 4.0.1 (2024-03-25) on host"; NULL */
+	char *autolearn; /* "no autolearn_force=no", "disabled" ...; NULL: not said */
+	char *version;   /* the engine's, "SpamAssassin 4.0.1 (2024-03-25) on host"; NULL */
 	struct header_list extra; /* X-Spam-* fields that the scorer's administrator wants added */
 	enum verdict_wish wish;
-	char *reply;      /* the scorer's words for a refusal or deferral, printable ASCII; NULL */
+	char *reply; /* the scorer's words for a refusal or deferral, printable ASCII; NULL */
 	struct message_edits *edits; /* NULL: none */
-	char *scorer;     /* section name; owned */
-	char *server;     /* address; owned; NULL when none was reached */
-	int64_t scan_us;  /* time from asking to the verdict */
-	bool late;        /* came from an earlier attempt's finished scan */
-	bool truncated;   /* only the head of the message was scored */
-	struct err err;   /* why there is no score */
+	char *scorer;                /* section name; owned */
+	char *server;                /* address; owned; NULL when none was reached */
+	int64_t scan_us;             /* time from asking to the verdict */
+	bool late;                   /* came from an earlier attempt's finished scan */
+	bool truncated;              /* only the head of the message was scored */
+	struct err err;              /* why there is no score */
 };
 
 void verdict_init(struct verdict *verdict);
@@ -79,7 +79,7 @@ void verdict_move(struct verdict *ret, struct verdict *verdict);
  * Append a test; characters outside the set become '_'. Beyond LIMIT_TESTS it is silently left
  * out. False when out of memory.
  */
-bool verdict_add_test(struct verdict *verdict, const char *name, size_t length, bool has_score,
-	int32_t score);
+bool verdict_add_test(
+	struct verdict *verdict, const char *name, size_t length, bool has_score, int32_t score);
 
 #endif

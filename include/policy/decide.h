@@ -23,13 +23,13 @@
 enum outcome {
 	OUTCOME_PASS,
 	OUTCOME_TAG,
-	OUTCOME_COPY,       /* delivered, to somebody else as well */
-	OUTCOME_REDIRECT,   /* delivered, to somebody else instead */
-	OUTCOME_DEFER,      /* by its score */
+	OUTCOME_COPY,     /* delivered, to somebody else as well */
+	OUTCOME_REDIRECT, /* delivered, to somebody else instead */
+	OUTCOME_DEFER,    /* by its score */
 	OUTCOME_QUARANTINE,
-	OUTCOME_DISCARD,    /* dropped, and nobody is told */
+	OUTCOME_DISCARD, /* dropped, and nobody is told */
 	OUTCOME_REJECT,
-	OUTCOME_TEMPFAIL,   /* for want of a verdict */
+	OUTCOME_TEMPFAIL, /* for want of a verdict */
 };
 
 /* Of the whole message. */
@@ -52,12 +52,12 @@ struct action {
 	enum marking marking;
 	bool spam;        /* Yes or No in X-Spam-Status */
 	int32_t required; /* thousandths; THRESHOLD_OFF: every remaining recipient has tag = off */
-	bool hold;        /* the copies of who withholds the message are stored (see policy_stores) */
-	bool redirect;    /* nobody gets it but those who others are redirected to */
-	bool keep;        /* refused or dropped, and a copy is kept for who asks for it */
+	bool hold;     /* the copies of who withholds the message are stored (see policy_stores) */
+	bool redirect; /* nobody gets it but those who others are redirected to */
+	bool keep;     /* refused or dropped, and a copy is kept for who asks for it */
 	const char *would; /* action_word() if nobody observed; NULL: nobody does */
-	const char *code; /* of a refusal or deferral, "550 5.7.1"; borrowed */
-	const char *text; /* template of its text; NULL: say why there is no verdict; borrowed */
+	const char *code;  /* of a refusal or deferral, "550 5.7.1"; borrowed */
+	const char *text;  /* template of its text; NULL: say why there is no verdict; borrowed */
 	const struct policy_fields *decisive; /* whose fields made the decision; NULL: nobody's */
 };
 

@@ -26,8 +26,8 @@ enum control_command {
  * Read one request (a line without its end). Strict: an object, this version, a known command.
  * Returns 0, or -1 with the reason.
  */
-int control_request_parse(const char *line, size_t length, enum control_command *ret_command,
-	struct err *err);
+int control_request_parse(
+	const char *line, size_t length, enum control_command *ret_command, struct err *err);
 
 /* Begin an answer; NULL when out of memory. */
 json_t *control_answer_new(bool ok);

@@ -16,7 +16,7 @@
 #define CATALOGUE_NAME_SIZE 128
 
 struct catalogue_entry {
-	int64_t time_us; /* since 1970 */
+	int64_t time_us;    /* since 1970 */
 	enum folder folder; /* new or cur */
 	char id[ITEM_ID_SIZE];
 	char name[CATALOGUE_NAME_SIZE];
@@ -37,8 +37,8 @@ void catalogue_free(struct catalogue *catalogue);
  * The one item whose id begins with `prefix`. NULL with the reason: no valid prefix, nobody's, or
  * that of several.
  */
-const struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, const char *prefix,
-	struct err *err);
+const struct catalogue_entry *catalogue_find(
+	const struct catalogue *catalogue, const char *prefix, struct err *err);
 
 /*
  * Remove the item with this id wherever a mail reader has moved it, and what is known of its

@@ -29,11 +29,11 @@ enum delivery {
 
 /* One copy for one recipient; all borrowed. */
 struct outgoing {
-	const char *sender;     /* no brackets; "" for the null sender */
+	const char *sender; /* no brackets; "" for the null sender */
 	const char *recipient;
-	bool utf8;              /* ask for SMTPUTF8 where it is offered */
-	bool eight_bit;         /* ask for BODY=8BITMIME where it is offered */
-	const char *prefix;     /* header fields to be put in front, each ended by CRLF; or "" */
+	bool utf8;          /* ask for SMTPUTF8 where it is offered */
+	bool eight_bit;     /* ask for BODY=8BITMIME where it is offered */
+	const char *prefix; /* header fields to be put in front, each ended by CRLF; or "" */
 	/* Bytes from `offset` on, at most `size`: how many, 0 at the end, -1 with errno. */
 	long (*read)(const void *context, uint64_t offset, void *bytes, size_t size);
 	const void *context;
@@ -53,8 +53,8 @@ void courier_close(struct courier **courier);
  * Send one copy. `reply` is always set. Addresses that could mean anything but one mailbox are
  * refused here (address_is_safe). A connection is kept for the next copy.
  */
-enum delivery courier_send(struct courier *courier, const struct outgoing *outgoing,
-	char reply[COURIER_REPLY_SIZE]);
+enum delivery courier_send(
+	struct courier *courier, const struct outgoing *outgoing, char reply[COURIER_REPLY_SIZE]);
 
 /* Is `route` one that courier_open() takes? For checking a configuration. */
 bool courier_route_is_valid(const char *route);

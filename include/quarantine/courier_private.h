@@ -10,8 +10,8 @@ struct smtp; /* one connection, or none yet */
 
 struct smtp *smtp_new(const char *host, unsigned port, int64_t timeout_ms);
 void smtp_free(struct smtp **smtp);
-enum delivery smtp_send(struct smtp *smtp, const struct outgoing *outgoing,
-	char reply[COURIER_REPLY_SIZE]);
+enum delivery smtp_send(
+	struct smtp *smtp, const struct outgoing *outgoing, char reply[COURIER_REPLY_SIZE]);
 
 enum delivery sendmail_send(const char *program, const struct outgoing *outgoing,
 	int64_t timeout_ms, char reply[COURIER_REPLY_SIZE]);

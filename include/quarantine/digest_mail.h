@@ -16,9 +16,9 @@
 #include "quarantine/expire.h"
 
 struct digest_options {
-	const char *from;      /* address in From, and whom to ask */
-	int64_t since_s;       /* items that came after this ... */
-	int64_t until_s;       /* ... and not after that */
+	const char *from;                    /* address in From, and whom to ask */
+	int64_t since_s;                     /* items that came after this ... */
+	int64_t until_s;                     /* ... and not after that */
 	const struct expire_options *expire; /* tells when an item goes; NULL: not said */
 	/* Who gets the digest of a whole domain, or NULL: each recipient his own. May be NULL. */
 	const char *(*contact_of_domain)(const char *domain, void *context);
@@ -28,7 +28,7 @@ struct digest_options {
 /* What one addressee is told. */
 struct digest_mail {
 	char *to;
-	size_t items;          /* named, and more that are only counted */
+	size_t items; /* named, and more that are only counted */
 	size_t unnamed;
 	struct buf text, html; /* rows */
 };
@@ -36,7 +36,7 @@ struct digest_mail {
 struct digest_set {
 	struct digest_mail *mails;
 	size_t count, capacity;
-	void *index;           /* address to place */
+	void *index; /* address to place */
 };
 
 /* Collect what everybody is to be told. *ret is empty on failure. */
@@ -45,7 +45,7 @@ int digest_collect(const struct directory *directory, const struct digest_option
 void digest_set_free(struct digest_set *set);
 
 /* Append the whole mail, CRLF, text and HTML. False when out of memory. */
-bool digest_render(struct buf *out, const struct digest_mail *mail,
-	const struct digest_options *options);
+bool digest_render(
+	struct buf *out, const struct digest_mail *mail, const struct digest_options *options);
 
 #endif

@@ -18,7 +18,7 @@
 
 struct digest_result {
 	size_t sent, refused, deferred;
-	size_t before;  /* had theirs in this period already */
+	size_t before; /* had theirs in this period already */
 };
 
 /* Up to when digests have reported, seconds since 1970; 0: none was sent yet. For status. */

@@ -34,13 +34,13 @@ enum folder {
 struct directory {
 	int base;
 	int folders[FOLDER_COUNT];
-	uid_t owner;   /* of the directory, and so of every item */
-	gid_t group;   /* of the directory: the reviewers */
+	uid_t owner; /* of the directory, and so of every item */
+	gid_t group; /* of the directory: the reviewers */
 };
 
-#define DIRECTORY_INIT                                                                             \
-	{                                                                                          \
-		-1, { -1, -1, -1, -1, -1, -1 }, 0, 0                                               \
+#define DIRECTORY_INIT                               \
+	{                                            \
+		-1, { -1, -1, -1, -1, -1, -1 }, 0, 0 \
 	}
 
 enum directory_use {
@@ -55,16 +55,16 @@ enum directory_use {
  * owner and group may enter or that anybody else may write; a parent that others may write, unless
  * it is sticky. Returns -1 with a reason that says what to do; *ret is then DIRECTORY_INIT.
  */
-int directory_open(const char *path, enum directory_use use, struct directory *ret,
-	struct err *err);
+int directory_open(
+	const char *path, enum directory_use use, struct directory *ret, struct err *err);
 void directory_close(struct directory *directory);
 
 /*
  * Create a file for writing in a folder: O_EXCL, O_NOFOLLOW, owned by the directory's owner and
  * group, exactly `mode`. Returns the descriptor or -1 with errno set.
  */
-int directory_create(const struct directory *directory, enum folder folder, const char *name,
-	mode_t mode);
+int directory_create(
+	const struct directory *directory, enum folder folder, const char *name, mode_t mode);
 
 /*
  * Replace a small file as a whole: a temporary name, fsync, rename, fsync of the folder. Returns -1

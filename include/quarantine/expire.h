@@ -19,11 +19,11 @@
 #include "quarantine/list.h"
 
 struct expire_options {
-	int64_t keep_s;    /* items without a time of their own are kept so long; 0: for ever */
-	int64_t notice_s;  /* between announcement and removal; 0: somebody is looking, remove now */
+	int64_t keep_s;   /* items without a time of their own are kept so long; 0: for ever */
+	int64_t notice_s; /* between announcement and removal; 0: somebody is looking, remove now */
 	int64_t now_s;
-	bool dry_run;      /* change nothing */
-	const char *by;    /* for the audit line */
+	bool dry_run;   /* change nothing */
+	const char *by; /* for the audit line */
 	/* Per recipient domain: how long it is kept there, -1: as keep_s says. May be NULL. */
 	int64_t (*keep_of_domain)(const char *domain, void *context);
 	void *context;

@@ -40,19 +40,19 @@
 
 struct item {
 	char id[ITEM_ID_SIZE];
-	int64_t time_s;     /* when it was stored, seconds since 1970 */
-	int64_t expires_s;  /* when it may be removed; 0: as the quarantine's own setting says */
+	int64_t time_s;    /* when it was stored, seconds since 1970 */
+	int64_t expires_s; /* when it may be removed; 0: as the quarantine's own setting says */
 	struct client client;
 	struct envelope envelope; /* recipients: those of this item; recipients_raw is empty */
 	struct verdict verdict;   /* `extra` and times are not kept */
-	char *action;       /* "quarantine", "reject" ...; owned, NULL: not said */
-	char *reason;       /* the log's word */
-	char *subject;      /* of the message, folds opened and cut; NULL: none */
+	char *action;             /* "quarantine", "reject" ...; owned, NULL: not said */
+	char *reason;             /* the log's word */
+	char *subject;            /* of the message, folds opened and cut; NULL: none */
 	char *from;
 	char *date;
 	char *message_id;
-	size_t block;       /* bytes in front of the message */
-	uint64_t length;    /* bytes of the message */
+	size_t block;    /* bytes in front of the message */
+	uint64_t length; /* bytes of the message */
 	char digest[DIGEST_TEXT_SIZE];
 };
 
@@ -77,7 +77,7 @@ enum item_parse_result {
  * untouched unless the result is ITEM_COMPLETE. Whether the digest is right is not looked at here
  * (see stored_verify).
  */
-enum item_parse_result item_parse(const char *bytes, size_t length, size_t *ret_need,
-	struct item *ret_item, struct err *err);
+enum item_parse_result item_parse(
+	const char *bytes, size_t length, size_t *ret_need, struct item *ret_item, struct err *err);
 
 #endif

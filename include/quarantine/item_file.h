@@ -19,9 +19,9 @@
 
 struct item_file {
 	char name[ITEM_NAME_SIZE];
-	struct buf block;         /* ours; the digest is 64 zeros */
-	struct buf head;          /* the message's header fields and the empty line, CRLF */
-	struct message *message;  /* a reference of ours */
+	struct buf block;        /* ours; the digest is 64 zeros */
+	struct buf head;         /* the message's header fields and the empty line, CRLF */
+	struct message *message; /* a reference of ours */
 };
 
 /*
@@ -36,10 +36,10 @@ void item_file_free(struct item_file *file);
 uint64_t item_file_size(const struct item_file *file);
 
 /* Returns -1 with the reason, nothing left behind. */
-int item_file_write(const struct item_file *file, const struct directory *directory,
-	struct err *err);
-int item_file_publish(const struct item_file *file, const struct directory *directory,
-	struct err *err);
+int item_file_write(
+	const struct item_file *file, const struct directory *directory, struct err *err);
+int item_file_publish(
+	const struct item_file *file, const struct directory *directory, struct err *err);
 
 /* Remove what item_file_write() left in tmp. */
 void item_file_discard(const struct item_file *file, const struct directory *directory);

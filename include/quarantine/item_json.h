@@ -28,7 +28,7 @@ bool item_json_print(struct buf *out, const struct item *item);
  * Read it back, strictly: no duplicate keys, right types, at least one recipient, unknown keys
  * ignored (a later version may add some). *ret_item may be half filled in unless ITEM_COMPLETE.
  */
-enum item_parse_result item_json_parse(const char *text, size_t length, struct item *ret_item,
-	struct err *err);
+enum item_parse_result item_json_parse(
+	const char *text, size_t length, struct item *ret_item, struct err *err);
 
 #endif

@@ -20,7 +20,7 @@
 /* Writes that wait for such a thread, count; beyond it the disk is too slow. */
 #define LIMIT_WRITE_QUEUE 1024
 /* One line of an SMTP server's reply, bytes (RFC 5321 4.5.3.1.5: 512), and lines of a reply. */
-#define LIMIT_SMTP_LINE 2048
+#define LIMIT_SMTP_LINE  2048
 #define LIMIT_SMTP_LINES 128
 /* Items named in one digest mail, count: nobody reads more, and the tool lists them. */
 #define LIMIT_DIGEST_ITEMS 500

@@ -15,19 +15,19 @@
 
 /* What is wanted; all zero means everything. Strings are borrowed. */
 struct list_filter {
-	const char *domain;   /* of any recipient; with a leading dot its sub-domains */
-	const char *to;       /* part of a recipient, case ignored */
-	const char *from;     /* part of the envelope sender or of From, case ignored */
-	const char *subject;  /* part of the subject as decoded for people, case ignored */
-	const char *text;     /* part of any of: id, sender, recipients, from, subject, ... */
-	bool in_message;      /* `text` may also stand in the bytes of the message */
-	int64_t since_s;      /* not older, seconds since 1970; 0: any age */
-	int64_t before_s;     /* older; 0: any */
+	const char *domain;  /* of any recipient; with a leading dot its sub-domains */
+	const char *to;      /* part of a recipient, case ignored */
+	const char *from;    /* part of the envelope sender or of From, case ignored */
+	const char *subject; /* part of the subject as decoded for people, case ignored */
+	const char *text;    /* part of any of: id, sender, recipients, from, subject, ... */
+	bool in_message;     /* `text` may also stand in the bytes of the message */
+	int64_t since_s;     /* not older, seconds since 1970; 0: any age */
+	int64_t before_s;    /* older; 0: any */
 	bool has_min, has_max;
 	int32_t min_score, max_score; /* thousandths */
 	bool has_state;
-	enum recipient_state state;   /* some recipient is in it */
-	size_t limit;         /* 0: no limit */
+	enum recipient_state state; /* some recipient is in it */
+	size_t limit;               /* 0: no limit */
 };
 
 /* One line of a list; borrowed for the call. */

@@ -28,9 +28,9 @@ struct release_options {
 
 struct release_result {
 	unsigned accepted, refused, deferred, unsure;
-	unsigned skipped;      /* had their copy already */
-	bool removed;          /* everybody has his copy: the item is gone */
-	struct review review;  /* as it is now; to be freed */
+	unsigned skipped;     /* had their copy already */
+	bool removed;         /* everybody has his copy: the item is gone */
+	struct review review; /* as it is now; to be freed */
 };
 
 /*

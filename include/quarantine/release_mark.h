@@ -65,7 +65,7 @@ bool release_mark_make(struct buf *out, const struct release_key *key, const cha
 
 enum release_mark_result {
 	MARK_VALID,
-	MARK_FORGED,  /* malformed, or made with another key, for another message or recipient */
+	MARK_FORGED, /* malformed, or made with another key, for another message or recipient */
 	MARK_EXPIRED,
 };
 

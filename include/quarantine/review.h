@@ -32,8 +32,8 @@ bool recipient_state_parse(const char *word, enum recipient_state *ret_state);
 struct review_line {
 	enum recipient_state state;
 	int64_t time_s;
-	char *by;    /* who decided; NULL: nobody yet */
-	char *note;  /* the mail server's words; NULL: none */
+	char *by;   /* who decided; NULL: nobody yet */
+	char *note; /* the mail server's words; NULL: none */
 };
 
 struct review {
@@ -46,8 +46,8 @@ bool review_init(struct review *review, const struct item *item);
 void review_free(struct review *review);
 
 /* Note a decision. False when out of memory. */
-bool review_set(struct review *review, size_t recipient, enum recipient_state state,
-	const char *by, const char *note);
+bool review_set(struct review *review, size_t recipient, enum recipient_state state, const char *by,
+	const char *note);
 
 /* Read what is known (review_init included). A file that cannot be understood is an error. */
 int review_read(const struct directory *directory, const struct item *item, struct review *ret,

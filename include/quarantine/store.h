@@ -35,8 +35,8 @@ struct store_request {
 	const struct strlist *recipients; /* whose copy this is: one at least */
 	const char *action;               /* "quarantine", "reject": the log's words */
 	const char *reason;
-	int64_t keep_s;    /* how long this item is kept; 0: as the quarantine's setting says */
-	const char *id;    /* made beforehand by item_id_new(), or NULL */
+	int64_t keep_s; /* how long this item is kept; 0: as the quarantine's setting says */
+	const char *id; /* made beforehand by item_id_new(), or NULL */
 };
 
 struct store;
@@ -51,8 +51,8 @@ struct store *store_open(const struct store_options *options, struct err *err);
 void store_free(struct store **store);
 
 /* Write one item; `ret_id` has its id on success. Takes as long as the disk does. */
-int store_write(struct store *store, const struct store_request *request,
-	char ret_id[ITEM_ID_SIZE], struct err *err);
+int store_write(struct store *store, const struct store_request *request, char ret_id[ITEM_ID_SIZE],
+	struct err *err);
 
 /*
  * The same, by one of at most LIMIT_WRITERS helper threads, for no longer than the deadline. When
@@ -67,11 +67,11 @@ int store_recount(struct store *store, struct err *err);
 
 /* For status and metrics. */
 struct store_view {
-	uint64_t items, bytes;         /* by the last count and what was written since */
-	uint64_t written, failed;      /* since the start */
-	uint64_t abandoned;            /* of the failed: at their deadline */
+	uint64_t items, bytes;          /* by the last count and what was written since */
+	uint64_t written, failed;       /* since the start */
+	uint64_t abandoned;             /* of the failed: at their deadline */
 	char last_error[ERR_TEXT_SIZE]; /* "": none, or something was written since */
-	int64_t last_error_s;          /* wall clock */
+	int64_t last_error_s;           /* wall clock */
 };
 void store_look(struct store *store, struct store_view *ret_view);
 

@@ -30,7 +30,7 @@ enum stored_result {
 struct stored {
 	int fd;
 	uint64_t size;
-	bool sound;         /* `item` is filled in and the sizes fit */
+	bool sound; /* `item` is filled in and the sizes fit */
 	struct item item;
 	struct catalogue_entry entry;
 };
@@ -50,8 +50,7 @@ enum stored_result stored_verify(const struct stored *stored, struct err *err);
 enum stored_result stored_claim(struct stored *stored, struct err *err);
 
 /* Remove it and what is known of its recipients; it stays open. */
-int stored_remove(const struct directory *directory, const struct stored *stored,
-	struct err *err);
+int stored_remove(const struct directory *directory, const struct stored *stored, struct err *err);
 
 /*
  * Bytes of the original message from `offset` on, at most `size`. Returns how many, 0 at its end,

@@ -13,14 +13,14 @@
 #include "base/buf.h"
 
 enum wire_form {
-	WIRE_SMTP,  /* CRLF, a leading dot doubled (RFC 5321 section 4.5.2), ended by wire_finish() */
+	WIRE_SMTP, /* CRLF, a leading dot doubled (RFC 5321 section 4.5.2), ended by wire_finish() */
 	WIRE_LOCAL, /* LF: what sendmail(8) reads */
 };
 
 struct wire {
 	enum wire_form form;
-	bool after_cr;     /* the last byte was a CR, whose line end is written already */
-	bool in_line;      /* something stands on the line */
+	bool after_cr; /* the last byte was a CR, whose line end is written already */
+	bool in_line;  /* something stands on the line */
 };
 
 void wire_init(struct wire *wire, enum wire_form form);

@@ -28,9 +28,9 @@ struct curl_driver {
 	struct deadline timer;                       /* when libcurl wants to be called next */
 	bool started;
 	bool finished;
-	CURLcode result;                             /* once finished */
-	struct curl_slist *connect_to;               /* the pinned address */
-	curl_socket_t kept;                          /* of a connection that stayed open, or -1 */
+	CURLcode result;               /* once finished */
+	struct curl_slist *connect_to; /* the pinned address */
+	curl_socket_t kept;            /* of a connection that stayed open, or -1 */
 	char error_text[CURL_ERROR_SIZE];
 };
 
@@ -52,8 +52,8 @@ int curl_driver_aim(struct curl_driver *driver, const struct scorer_setting *sco
 bool curl_driver_step(struct curl_driver *driver);
 
 /* Descriptors to poll before the next step, and the longest time to do so (-1: any). */
-size_t curl_driver_poll_set(const struct curl_driver *driver, struct pollfd *set,
-	int *ret_timeout_ms);
+size_t curl_driver_poll_set(
+	const struct curl_driver *driver, struct pollfd *set, int *ret_timeout_ms);
 
 /*
  * A transfer is finished: let go of it, keeping its connection if libcurl does. True when that is

@@ -26,10 +26,11 @@ struct exchange {
 	const struct exchange_ops *ops;
 	struct scan_request *request; /* NULL: a probe */
 	int64_t started_us;
-	bool connected;         /* the server took the connection */
-	bool sent;              /* the whole request is with the server */
-	bool done;              /* `verdict` holds the outcome */
-	struct verdict verdict; /* status SCORED, or why not; of a probe: NONE when it was answered */
+	bool connected; /* the server took the connection */
+	bool sent;      /* the whole request is with the server */
+	bool done;      /* `verdict` holds the outcome */
+	struct verdict
+		verdict; /* status SCORED, or why not; of a probe: NONE when it was answered */
 };
 
 /* One protocol. A new scorer is one file that fills this in, and a line in exchange.c. */
@@ -50,8 +51,7 @@ extern const struct exchange_ops json_exchange_ops;
  * Begin to ask a server about `request` (which gains an owner), or to probe it when NULL. Always
  * returns an exchange unless out of memory: one that failed at once is done.
  */
-struct exchange *exchange_start(const struct exchange_target *target,
-	struct scan_request *request);
+struct exchange *exchange_start(const struct exchange_target *target, struct scan_request *request);
 
 /* Descriptors to poll (their number is returned) and the longest time to do so (-1: any). */
 size_t exchange_poll_set(struct exchange *exchange, struct pollfd *set, int *ret_timeout_ms);

@@ -21,29 +21,30 @@
 struct http_exchange {
 	struct exchange exchange;
 	const struct http_service *service;
-	const struct scorer_setting *scorer; /* borrowed from the pool, as is the rest of the target */
+	const struct scorer_setting
+		*scorer; /* borrowed from the pool, as is the rest of the target */
 	struct idle_store *idle;
 	struct server_address address;
 	struct curl_driver *driver;
-	struct curl_slist *headers;    /* of the request */
-	struct buf content;            /* a body that was made; empty: the message is streamed */
-	size_t skipped;                /* bytes at the head of a streamed message that are not sent */
-	size_t length, position;       /* of the body, and how much of it libcurl has taken */
-	void *scratch;                 /* for messages that lie in a file */
+	struct curl_slist *headers; /* of the request */
+	struct buf content;         /* a body that was made; empty: the message is streamed */
+	size_t skipped;             /* bytes at the head of a streamed message that are not sent */
+	size_t length, position;    /* of the body, and how much of it libcurl has taken */
+	void *scratch;              /* for messages that lie in a file */
 	struct buf reply;
-	size_t head_bytes;             /* of the reply's header block so far */
+	size_t head_bytes;                  /* of the reply's header block so far */
 	char product[HTTP_PRODUCT_MAX + 1]; /* Server: NAME/VERSION; "": not said */
 	bool tls;
-	bool reused;                   /* the connection had an earlier request */
-	bool more;                     /* bytes came behind the reply */
-	enum verdict_status trouble;   /* why a callback ended the transfer; NONE: it did not */
+	bool reused;                 /* the connection had an earlier request */
+	bool more;                   /* bytes came behind the reply */
+	enum verdict_status trouble; /* why a callback ended the transfer; NONE: it did not */
 	struct err why;
 };
 
 struct http_service {
 	/* Add the request's headers and choose its body. -1 with the reason. */
-	int (*prepare)(struct http_exchange *http, const struct scan_request *request,
-		struct err *err);
+	int (*prepare)(
+		struct http_exchange *http, const struct scan_request *request, struct err *err);
 	/* The path to post to. */
 	const char *(*path)(const struct scorer_setting *scorer);
 	/* The path that answers a probe; "": a connection is enough. */

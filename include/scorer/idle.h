@@ -29,8 +29,7 @@ void idle_store_free(struct idle_store **store);
  * Take out a driver whose connection to this address is still good; it has the safe defaults and
  * nothing else. NULL when there is none (or no store).
  */
-struct curl_driver *idle_store_take(
-	struct idle_store *store, const struct server_address *address);
+struct curl_driver *idle_store_take(struct idle_store *store, const struct server_address *address);
 
 /*
  * Hand in a driver whose transfer is finished and settled with an open connection. What there is

@@ -30,23 +30,24 @@ enum slot_result {
 
 /* How an exchange with a server ended, for its health. */
 enum server_outcome {
-	SERVER_ANSWERED,  /* a verdict */
-	SERVER_REFUSED,   /* no connection */
-	SERVER_BROKEN,    /* the connection ended before any answer: the message may be the reason */
-	SERVER_NONSENSE,  /* an answer that is none */
-	SERVER_SILENT,    /* no answer in the time it was given */
-	SERVER_UNKNOWN,   /* given up for reasons of ours */
+	SERVER_ANSWERED, /* a verdict */
+	SERVER_REFUSED,  /* no connection */
+	SERVER_BROKEN,   /* the connection ended before any answer: the message may be the reason */
+	SERVER_NONSENSE, /* an answer that is none */
+	SERVER_SILENT,   /* no answer in the time it was given */
+	SERVER_UNKNOWN,  /* given up for reasons of ours */
 };
 
 /* A place in the queue for a slot; plain data of the caller. */
 struct slot_request {
 	struct pool *pool;
-	struct server *granted;   /* given, but not taken yet */
-	struct server **tried;    /* servers not to be given again; owned */
+	struct server *granted; /* given, but not taken yet */
+	struct server **tried;  /* servers not to be given again; owned */
 	size_t tried_count;
 	struct slot_waiter *waiter; /* owned */
-	bool shadow;              /* asks the shadow, which nobody else asks */
-	enum server_outcome trouble; /* with SLOT_NONE_HEALTHY: what befell the last one set aside */
+	bool shadow;                /* asks the shadow, which nobody else asks */
+	enum server_outcome
+		trouble; /* with SLOT_NONE_HEALTHY: what befell the last one set aside */
 };
 
 /*
@@ -77,8 +78,8 @@ void pool_release(struct pool *pool, struct server *server, enum server_outcome 
 	int64_t started_us, const char *why);
 
 /* Note that an exchange which keeps its slot has had no answer in the time it was given. */
-void pool_note_silent(struct pool *pool, struct server *server, int64_t started_us,
-	const char *why);
+void pool_note_silent(
+	struct pool *pool, struct server *server, int64_t started_us, const char *why);
 
 const struct scorer_setting *server_scorer(const struct server *server);
 const struct server_setting *server_setting(const struct server *server);
@@ -96,18 +97,18 @@ void pool_wait_ready(struct pool *pool, struct deadline until);
  * No connection could be had at the target's address: make it the host's next one, where everybody
  * goes from now on. False when the host has no more than the `tried` ones.
  */
-bool server_other_address(struct pool *pool, struct server *server, unsigned tried,
-	struct exchange_target *target);
+bool server_other_address(
+	struct pool *pool, struct server *server, unsigned tried, struct exchange_target *target);
 
 /* A look at one server for status and metrics. */
 struct server_view {
-	const char *scorer;   /* borrowed from the pool */
+	const char *scorer; /* borrowed from the pool */
 	const char *server;
 	bool healthy;
 	unsigned busy, slots;
-	unsigned waiting;     /* of its scorer */
+	unsigned waiting; /* of its scorer */
 	uint64_t answered, refused, nonsense, silent;
-	int64_t latency_us;   /* smoothed */
+	int64_t latency_us; /* smoothed */
 	char last_error[160];
 	int64_t last_error_s; /* wall clock, 0: never */
 };

@@ -24,7 +24,7 @@ struct scan_request;
 /* What the scorer is to do with the message. */
 enum scan_purpose {
 	SCAN_FOR_SCORE,
-	SCAN_TO_LEARN_HAM,  /* its verdict then says VERDICT_SCORED when it was learnt, and no score */
+	SCAN_TO_LEARN_HAM, /* its verdict then says VERDICT_SCORED when it was learnt, and no score */
 	SCAN_TO_LEARN_SPAM,
 };
 

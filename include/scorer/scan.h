@@ -11,13 +11,13 @@
 #include "scorer/request.h"
 
 struct scan {
-	struct pool *pool;              /* borrowed */
-	struct scan_request *request;   /* borrowed */
+	struct pool *pool;            /* borrowed */
+	struct scan_request *request; /* borrowed */
 	struct deadline deadline;
-	bool shadow;                    /* ask the shadow and nobody else */
+	bool shadow; /* ask the shadow and nobody else */
 	struct scan_listener listener;
-	struct late_store *late;        /* NULL: an unfinished scan is given up */
-	const unsigned char *identity;  /* digest for `late` */
+	struct late_store *late;       /* NULL: an unfinished scan is given up */
+	const unsigned char *identity; /* digest for `late` */
 };
 
 /*

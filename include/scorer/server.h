@@ -28,18 +28,18 @@ struct server {
 	const struct server_setting *setting;
 	struct idle_store *idle; /* owned by the pool, thread-safe by itself; NULL: none are kept */
 	size_t scorer_index;
-	size_t index;           /* in the pool and in the address book */
-	unsigned address;       /* which of its addresses is used: counts failures */
-	unsigned busy;          /* slots in use */
+	size_t index;     /* in the pool and in the address book */
+	unsigned address; /* which of its addresses is used: counts failures */
+	unsigned busy;    /* slots in use */
 	bool healthy;
 	bool probing;
 	enum server_outcome trouble; /* why it was set aside last */
 	int64_t trouble_us;          /* and when */
 	unsigned odd_in_row;
-	int pause_ms;           /* before the next probe; grows until a message is answered */
+	int pause_ms;             /* before the next probe; grows until a message is answered */
 	struct deadline probe_at; /* while not healthy */
 	int64_t last_answer_us;
-	int64_t latency_us;     /* smoothed over about eight answers; 0: none yet */
+	int64_t latency_us; /* smoothed over about eight answers; 0: none yet */
 	uint64_t answered, refused, nonsense, silent;
 	char last_error[160];
 	int64_t last_error_s;
@@ -52,8 +52,8 @@ enum server_change {
 };
 
 /* Note how an exchange that began at `started_us` ended; `why` may be NULL. */
-enum server_change server_note(struct server *server, enum server_outcome outcome,
-	int64_t started_us, const char *why);
+enum server_change server_note(
+	struct server *server, enum server_outcome outcome, int64_t started_us, const char *why);
 
 /* Note the answer to a probe (`why` NULL: it was good). */
 enum server_change server_note_probe(struct server *server, const char *why);

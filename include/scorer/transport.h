@@ -35,8 +35,8 @@ struct transport_ops {
 	enum transport_result (*receive)(struct transport *transport, void *bytes, size_t size,
 		size_t *ret_got, struct err *err);
 	void (*end_of_request)(struct transport *transport);
-	size_t (*poll_set)(struct transport *transport, bool sending, struct pollfd *set,
-		int *ret_timeout_ms);
+	size_t (*poll_set)(
+		struct transport *transport, bool sending, struct pollfd *set, int *ret_timeout_ms);
 	void (*free)(struct transport *transport);
 };
 
@@ -54,8 +54,8 @@ enum transport_result transport_connect(struct transport *transport, struct err 
 /* Move what can be moved now. */
 enum transport_result transport_send(struct transport *transport, const void *bytes, size_t length,
 	size_t *ret_sent, struct err *err);
-enum transport_result transport_receive(struct transport *transport, void *bytes, size_t size,
-	size_t *ret_got, struct err *err);
+enum transport_result transport_receive(
+	struct transport *transport, void *bytes, size_t size, size_t *ret_got, struct err *err);
 
 /*
  * Nothing more will be sent. A plain stream is half-closed, which spamd needs for some requests;
@@ -67,8 +67,8 @@ void transport_end_of_request(struct transport *transport);
  * The descriptors to poll before the next call makes sense, and the longest time to poll them
  * (-1: any). `sending` tells which way the next call goes once connected. Returns their number.
  */
-size_t transport_poll_set(struct transport *transport, bool sending, struct pollfd *set,
-	int *ret_timeout_ms);
+size_t transport_poll_set(
+	struct transport *transport, bool sending, struct pollfd *set, int *ret_timeout_ms);
 
 void transport_free(struct transport **transport);
 

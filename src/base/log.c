@@ -278,13 +278,13 @@ static void log_va(enum log_level level, const char *id, const char *format, va_
 		write_record(level, text);
 }
 
-#define LOG_FUNCTION(name, level)                                                                  \
-	void name(const char *id, const char *format, ...)                                         \
-	{                                                                                          \
-		va_list args;                                                                      \
-		va_start(args, format);                                                            \
-		log_va(level, id, format, args);                                                   \
-		va_end(args);                                                                      \
+#define LOG_FUNCTION(name, level)                          \
+	void name(const char *id, const char *format, ...) \
+	{                                                  \
+		va_list args;                              \
+		va_start(args, format);                    \
+		log_va(level, id, format, args);           \
+		va_end(args);                              \
 	}
 
 LOG_FUNCTION(log_err, LOG_LEVEL_ERROR)

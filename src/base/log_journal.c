@@ -10,9 +10,9 @@
 int log_journal_send(const char *program, int priority, const char *text)
 {
 	return sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority, "SYSLOG_FACILITY=%i", 2,
-		       "SYSLOG_IDENTIFIER=%s", program, NULL) == 0
-		? 0
-		: -1;
+		       "SYSLOG_IDENTIFIER=%s", program, NULL) == 0 ?
+		0 :
+		-1;
 }
 #else
 int log_journal_send(const char *program, int priority, const char *text)

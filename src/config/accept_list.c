@@ -11,8 +11,7 @@
 #include "config/values.h"
 
 /* Append an item that the pool owns; NULL when that fails. */
-static struct accept_item *append(
-	struct accept_item **list, struct strlist *pool, struct err *err)
+static struct accept_item *append(struct accept_item **list, struct strlist *pool, struct err *err)
 {
 	struct accept_item *item;
 	unsigned count = 0;
@@ -43,10 +42,10 @@ static bool normalise(const char *text, char *out, size_t size)
 		return domain_normalise(text, out, size);
 	if (text[length - 1] != '@')
 		return address_normalise(text, local, domain, sizeof(local)) &&
-		       snprintf(out, size, "%s@%s", local, domain) < (int)size;
+			snprintf(out, size, "%s@%s", local, domain) < (int)size;
 	return snprintf(whole, sizeof(whole), "%sx", text) < (int)sizeof(whole) &&
-	       address_normalise(whole, local, domain, sizeof(local)) &&
-	       snprintf(out, size, "%s@", local) < (int)size;
+		address_normalise(whole, local, domain, sizeof(local)) &&
+		snprintf(out, size, "%s@", local) < (int)size;
 }
 
 int accept_add_name(

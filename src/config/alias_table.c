@@ -80,11 +80,13 @@ static int take_line(struct cursor *line, unsigned number, void *context, struct
 	if (!table_take_name(line, alias, sizeof(alias)) || table_line_ends(line) ||
 		!table_take_name(line, mailbox, sizeof(mailbox)) || !table_line_ends(line) ||
 		alias[0] == '.' || mailbox[0] == '.')
-		return err_set(err, "write an alias and its mailbox with a blank between them: "
-				    "sales@example.com ann@example.com");
+		return err_set(err,
+			"write an alias and its mailbox with a blank between them: "
+			"sales@example.com ann@example.com");
 	if (is_address(alias) != is_address(mailbox))
-		return err_set(err, "an address stands for an address, a domain for a domain; "
-				    "write two of one kind");
+		return err_set(err,
+			"an address stands for an address, a domain for a domain; "
+			"write two of one kind");
 	return add(context, alias, mailbox, number, err);
 }
 
@@ -125,5 +127,5 @@ size_t alias_table_count(const struct alias_table *table)
 size_t alias_table_memory(const struct alias_table *table)
 {
 	return sizeof(*table) + key_set_memory(&table->keys) +
-	       table->capacity * sizeof(*table->aliases) + table->mailboxes.capacity;
+		table->capacity * sizeof(*table->aliases) + table->mailboxes.capacity;
 }

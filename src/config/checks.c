@@ -54,7 +54,7 @@ int check_delimiter(const char *text, struct err *err)
 		if (*c <= 0x20 || *c > 0x7e || is_letter_or_digit(*c) || strchr("@.\"\\", *c))
 			return err_set(err,
 				"'%s' cannot separate a sub-address; write characters such as "
-			        "\"+\" or "
+				"\"+\" or "
 				"\"+-\", or \"\" for none",
 				text);
 	return 0;
@@ -92,9 +92,9 @@ int check_reply_text(const char *text, struct err *err)
 		if (length == 0)
 			return err_set(err,
 				"unknown reference at '%.20s'; known are %%{score} %%{required} "
-			        "%%{id} "
+				"%%{id} "
 				"%%{queue_id} %%{sender} %%{recipient} %%{tests}, and %%%% for a "
-			        "percent "
+				"percent "
 				"sign",
 				at);
 		at += length;
@@ -109,7 +109,7 @@ static bool code_part(struct cursor *cursor)
 	uint64_t number;
 
 	return cursor_byte(cursor, '.') && cursor_number(cursor, 999, &number) &&
-	       (*start != '0' || cursor->at == start + 1);
+		(*start != '0' || cursor->at == start + 1);
 }
 
 int check_reply_code(const char *text, struct err *err)
@@ -118,11 +118,11 @@ int check_reply_code(const char *text, struct err *err)
 	uint64_t code, class;
 
 	if (strlen(text) < 4 || text[3] != ' ' || !cursor_number(&cursor, 599, &code) ||
-		code < 400 || !cursor_byte(&cursor, ' ') ||
-		!cursor_number(&cursor, 9, &class) || !code_part(&cursor) || !code_part(&cursor) ||
-		!cursor_at_end(&cursor))
+		code < 400 || !cursor_byte(&cursor, ' ') || !cursor_number(&cursor, 9, &class) ||
+		!code_part(&cursor) || !code_part(&cursor) || !cursor_at_end(&cursor))
 		return err_set(err,
-			"'%s' is no reply code; write one such as \"550 5.7.1\", or \"451 4.7.1\" to "
+			"'%s' is no reply code; write one such as \"550 5.7.1\", or \"451 4.7.1\" "
+		        "to "
 			"put mail off",
 			text);
 	if (code / 100 != class)

@@ -90,8 +90,9 @@ static int take_line(struct cursor *line, unsigned number, void *context, struct
 	entry.origin = (struct origin){ .file = filling->file, .line = number };
 	entry.key = key;
 	if (!table_take_name(line, key, sizeof(key)))
-		return err_set(err, "no domain or address begins this line; write example.com, "
-				    ".example.com or user@example.com");
+		return err_set(err,
+			"no domain or address begins this line; write example.com, "
+			".example.com or user@example.com");
 	while (!table_line_ends(line))
 		if (take_option(line, &entry, filling->pool, err) < 0)
 			return -1;

@@ -31,7 +31,7 @@ int socket_path_check(const char *path, struct err *err)
 static bool is_host_byte(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '.' || c == '-' || c == '_';
+		c == '.' || c == '-' || c == '_';
 }
 
 /* Does this name consist of what host names and IPv4 addresses consist of? */
@@ -280,8 +280,8 @@ int server_resolve(struct server_setting *server, enum scorer_protocol protocol,
 		return 0;
 	if (scheme->http != http)
 		return err_set(err, "'%s' does not fit the protocol; write %s", server->text,
-			http ? "http://host:port, https://host:port or unix:/path"
-			     : "unix:/path, tcp://host:port or tls://host:port");
+			http ? "http://host:port, https://host:port or unix:/path" :
+			       "unix:/path, tcp://host:port or tls://host:port");
 	if (server->port != 0)
 		return 0;
 	if (protocol == SCORER_SPAMD)

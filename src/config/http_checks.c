@@ -86,8 +86,8 @@ int check_http_header(const char *text, struct err *err)
 		return err_set(err,
 			"'%s' is no header line; write \"Name: value\" in printable ASCII", text);
 	if (is_ours(text, name))
-		return err_set(err, "%.*s is written by the daemon itself; remove it", (int)name,
-			text);
+		return err_set(
+			err, "%.*s is written by the daemon itself; remove it", (int)name, text);
 	return 0;
 }
 
@@ -96,8 +96,8 @@ int check_pointer(const char *text, struct err *err)
 	size_t key = 0;
 
 	if (text[0] != '\0' && text[0] != '/')
-		return err_set(err, "'%s' is no JSON pointer; begin it with '/', as in \"/score\"",
-			text);
+		return err_set(
+			err, "'%s' is no JSON pointer; begin it with '/', as in \"/score\"", text);
 	for (const char *c = text; *c != '\0'; c++) {
 		if (*c == '~' && c[1] != '0' && c[1] != '1')
 			return err_set(err, "'%s': write '~' as ~0, and '/' in a name as ~1", text);

@@ -114,16 +114,16 @@ enum key_added key_set_add(struct key_set *set, const char *key, size_t *ret_num
 	uint32_t *slot;
 	uint32_t offset = (uint32_t)set->keys.length;
 
-	if (set->count >= KEY_SET_MAX || (set->count + 1 > set->slot_count / 4 * 3 &&
-						 !grow_slots(set, set->slot_count * 2)))
+	if (set->count >= KEY_SET_MAX ||
+		(set->count + 1 > set->slot_count / 4 * 3 && !grow_slots(set, set->slot_count * 2)))
 		return KEY_OUT_OF_MEMORY;
 	slot = slot_for(set, key);
 	if (*slot != 0) {
 		*ret_number = *slot - 1;
 		return KEY_THERE;
 	}
-	if (!array_grow((void **)&set->offsets, set->count, &set->capacity,
-		    sizeof(*set->offsets)) ||
+	if (!array_grow(
+		    (void **)&set->offsets, set->count, &set->capacity, sizeof(*set->offsets)) ||
 		!buf_append(&set->keys, key, strlen(key) + 1))
 		return KEY_OUT_OF_MEMORY;
 	set->offsets[set->count] = offset;
@@ -150,5 +150,5 @@ const char *key_set_get(const struct key_set *set, size_t number)
 size_t key_set_memory(const struct key_set *set)
 {
 	return set->slot_count * sizeof(*set->slots) + set->capacity * sizeof(*set->offsets) +
-	       set->keys.capacity;
+		set->keys.capacity;
 }

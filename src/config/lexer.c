@@ -6,9 +6,9 @@
 
 static char at(const struct lexer *lexer, size_t ahead)
 {
-	return lexer->position + ahead < lexer->text->length
-	               ? lexer->text->data[lexer->position + ahead]
-	               : '\0';
+	return lexer->position + ahead < lexer->text->length ?
+		lexer->text->data[lexer->position + ahead] :
+		'\0';
 }
 
 void lexer_blank(struct lexer *lexer, size_t from, size_t to)

@@ -91,7 +91,7 @@ static void fill(struct loader *loader, const struct filling *filling)
 		if (scan_find(filling->place, option) != NULL)
 			fill_option(loader, filling, option);
 		else if (option->field == OPTION_PLAIN &&
-			 settings_default(option, filling->plain, pool(loader), &err) < 0)
+			settings_default(option, filling->plain, pool(loader), &err) < 0)
 			note(loader, filling, option, 0, &err);
 	}
 }
@@ -105,8 +105,8 @@ static bool is_scorer_name(const char *name)
 	return strlen(name) <= SCORER_NAME_MAX;
 }
 
-static void resolve_servers(struct loader *loader, const struct filling *filling,
-	const char *name, const struct server_list *list)
+static void resolve_servers(struct loader *loader, const struct filling *filling, const char *name,
+	const struct server_list *list)
 {
 	const struct scorer_setting *scorer = filling->plain;
 
@@ -131,7 +131,8 @@ static void fill_scorer(struct loader *loader, struct filling *filling)
 	}
 	settings->scorers = scorer;
 	scorer += settings->scorer_count++;
-	*scorer = (struct scorer_setting){ .origin = { .file = settings->path, .line = place->line } };
+	*scorer = (struct scorer_setting){ .origin = {
+						   .file = settings->path, .line = place->line } };
 	scorer->name = pool_text(pool(loader), place->title);
 	if (scorer->name == NULL)
 		complain(&loader->complaints, place->line, "out of memory");
@@ -161,8 +162,8 @@ static bool section_key(const struct scan_section *place, char *key, size_t size
 static void fill_entry(struct loader *loader, struct filling *filling)
 {
 	const struct scan_section *place = filling->place;
-	struct policy_index *index = place->kind == SECTION_SENDER ? loader->settings->senders :
-								     loader->settings->index;
+	struct policy_index *index =
+		place->kind == SECTION_SENDER ? loader->settings->senders : loader->settings->index;
 	char key[2 * LIMIT_ADDRESS];
 	struct policy_entry entry = { .key = key,
 		.origin = { .file = loader->settings->path, .line = place->line } };
@@ -176,11 +177,11 @@ static void fill_entry(struct loader *loader, struct filling *filling)
 	}
 	if (!section_key(place, key, sizeof(key)))
 		complain(&loader->complaints, place->line,
-			place->kind != SECTION_ADDRESS
-				? "'%.200s' is no domain; write \"example.com\", or "
-		                  "\".example.com\" "
-				  "for its sub-domains"
-				: "'%.200s' is no address; write \"user@example.com\"",
+			place->kind != SECTION_ADDRESS ?
+				"'%.200s' is no domain; write \"example.com\", or "
+				"\".example.com\" "
+				"for its sub-domains" :
+				"'%.200s' is no address; write \"user@example.com\"",
 			place->title);
 	else if (policy_index_add(index, &entry, &err) < 0)
 		complain(&loader->complaints, place->line, "%s", err.text);

@@ -199,7 +199,7 @@ bool address_normalise(const char *address, char *local, char *domain, size_t si
 	if (at == NULL || at[1] == '.')
 		return false;
 	return local_normalise(address, (size_t)(at - address), local, size_of_each) &&
-	       domain_normalise(at + 1, domain, size_of_each);
+		domain_normalise(at + 1, domain, size_of_each);
 }
 
 bool addresses_match(const char *a, const char *b)
@@ -207,6 +207,6 @@ bool addresses_match(const char *a, const char *b)
 	char local[2][LIMIT_ADDRESS], domain[2][LIMIT_ADDRESS];
 
 	return address_normalise(a, local[0], domain[0], sizeof(local[0])) &&
-	       address_normalise(b, local[1], domain[1], sizeof(local[1])) &&
-	       strcmp(local[0], local[1]) == 0 && strcmp(domain[0], domain[1]) == 0;
+		address_normalise(b, local[1], domain[1], sizeof(local[1])) &&
+		strcmp(local[0], local[1]) == 0 && strcmp(domain[0], domain[1]) == 0;
 }

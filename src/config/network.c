@@ -153,7 +153,7 @@ static bool prefix_equal(const struct network *network, const unsigned char addr
 	if (memcmp(network->address, address, bytes) != 0)
 		return false;
 	return rest == 0 ||
-	       ((network->address[bytes] ^ address[bytes]) & (0xff00 >> rest) & 0xff) == 0;
+		((network->address[bytes] ^ address[bytes]) & (0xff00 >> rest) & 0xff) == 0;
 }
 
 bool network_list_matches(const struct network_list *list, const struct sockaddr *address)

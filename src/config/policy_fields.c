@@ -59,12 +59,12 @@ bool policy_fields_ordered(const struct policy_fields *fields, struct err *err)
 bool policy_fields_keep_mail(const struct policy_fields *fields)
 {
 	return (has(fields, POLICY_QUARANTINE) && fields->quarantine != THRESHOLD_OFF) ||
-	       (has(fields, POLICY_ON_FAILURE) && fields->on_failure == ON_FAILURE_QUARANTINE) ||
-	       (has(fields, POLICY_KEEP_REJECTED) && fields->keep_rejected_ms > 0);
+		(has(fields, POLICY_ON_FAILURE) && fields->on_failure == ON_FAILURE_QUARANTINE) ||
+		(has(fields, POLICY_KEEP_REJECTED) && fields->keep_rejected_ms > 0);
 }
 
 bool policy_fields_add_recipients(const struct policy_fields *fields)
 {
 	return (has(fields, POLICY_REDIRECT) && fields->redirect[0] != '\0') ||
-	       (has(fields, POLICY_COPY_TO) && fields->copy_to[0] != '\0');
+		(has(fields, POLICY_COPY_TO) && fields->copy_to[0] != '\0');
 }

@@ -170,9 +170,9 @@ void policy_index_get(
 
 	memset(ret_entry, 0, sizeof(*ret_entry));
 	ret_entry->key = key_set_get(&index->keys, number);
-	ret_entry->origin = (struct origin){ .file = index->files[compact->file],
-		.line = compact->line,
-		.key = ret_entry->key };
+	ret_entry->origin = (struct origin){
+		.file = index->files[compact->file], .line = compact->line, .key = ret_entry->key
+	};
 	if (compact->rare != 0)
 		memcpy(fields, index->rare[compact->rare].values, POLICY_VALUES_SIZE);
 	fields->set = compact->set;
@@ -204,9 +204,9 @@ size_t policy_index_count(const struct policy_index *index)
 size_t policy_index_memory(const struct policy_index *index)
 {
 	return sizeof(*index) + key_set_memory(&index->keys) +
-	       index->capacity * sizeof(*index->entries) +
-	       index->rare_capacity * sizeof(*index->rare) +
-	       index->file_capacity * sizeof(*index->files);
+		index->capacity * sizeof(*index->entries) +
+		index->rare_capacity * sizeof(*index->rare) +
+		index->file_capacity * sizeof(*index->files);
 }
 
 bool policy_index_keeps_mail(const struct policy_index *index)

@@ -160,7 +160,7 @@ static bool list_values(struct scanner *scanner, const struct option *option)
 		} else if (peek(scanner).kind != TOKEN_CLOSE) {
 			complain(complaints(scanner), token.line,
 				"%s: ',' or '}' is missing behind this value; write { \"a\", \"b\" "
-			        "}",
+				"}",
 				option->name);
 			recover(scanner, token.line);
 			if (peek(scanner).kind == TOKEN_CLOSE)
@@ -330,8 +330,8 @@ static bool section_title(struct scanner *scanner, enum option_section kind,
 		return false;
 	if (titled != (token.kind == TOKEN_WORD)) {
 		complain(complaints(scanner), name->line,
-			titled ? "section %s has no title; write %s \"title\" { }"
-			       : "section %s takes no title; write %s { }",
+			titled ? "section %s has no title; write %s \"title\" { }" :
+				 "section %s takes no title; write %s { }",
 			section_kinds[kind].name, section_kinds[kind].name);
 		return false;
 	}
@@ -384,8 +384,9 @@ static void section(struct scanner *scanner, enum option_section kind, const str
 		good = false;
 		recover(scanner, name->line);
 	} else {
-		good = good && section_begins(scanner, kind,
-				       section_kinds[kind].titled ? buf_text(&title) : NULL, name);
+		good = good &&
+			section_begins(scanner, kind,
+				section_kinds[kind].titled ? buf_text(&title) : NULL, name);
 	}
 	buf_free(&title);
 	if (good) {

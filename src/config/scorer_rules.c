@@ -85,16 +85,18 @@ static char *read_secret(const char *path, const char *user, struct strlist *poo
 static int check_auth_line(const char *text, struct err *err)
 {
 	if (check_http_header(text, NULL) < 0)
-		return err_set(err, "holds no header line; write one line such as "
-				    "\"Authorization: Bearer TOKEN\" into it");
+		return err_set(err,
+			"holds no header line; write one line such as "
+			"\"Authorization: Bearer TOKEN\" into it");
 	return 0;
 }
 
 static int check_password(const char *text, struct err *err)
 {
 	if (check_header_word(text, NULL) < 0 || text[0] == '\0')
-		return err_set(err, "holds no password; write one line of printable ASCII "
-				    "without blanks into it");
+		return err_set(err,
+			"holds no password; write one line of printable ASCII "
+			"without blanks into it");
 	return 0;
 }
 
@@ -104,8 +106,8 @@ static void read_secrets(struct scorer_setting *scorer, const struct scan_sectio
 	struct err err = ERR_INIT, auth_err = ERR_INIT;
 
 	if (scorer->password_file != NULL && scorer->password_file[0] != '\0') {
-		scorer->password = read_secret(
-			scorer->password_file, user, pool, check_password, &err);
+		scorer->password =
+			read_secret(scorer->password_file, user, pool, check_password, &err);
 		if (scorer->password == NULL)
 			complain(complaints, line_of(scorer, section, "password_file"),
 				"password_file: %s: %s", scorer->password_file, err.text);

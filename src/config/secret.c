@@ -78,8 +78,8 @@ int secret_read(const char *path, const char *user, struct buf *ret_line, struct
 	struct stat status;
 
 	if (fd < 0)
-		return err_set_errno(err, errno, "cannot be opened by user id %u",
-			(unsigned)geteuid());
+		return err_set_errno(
+			err, errno, "cannot be opened by user id %u", (unsigned)geteuid());
 	if (fstat(fd, &status) < 0)
 		return err_set_errno(err, errno, "cannot be examined");
 	if (check_private(&status, user, err) < 0)

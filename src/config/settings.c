@@ -44,7 +44,8 @@ struct settings *settings_new(const char *path)
 		atomic_init(&settings->private->references, 1);
 		settings->path = pool_text(&settings->private->pool, path);
 	}
-	if (settings->index == NULL || settings->senders == NULL || settings->aliases == NULL || settings->path == NULL) {
+	if (settings->index == NULL || settings->senders == NULL || settings->aliases == NULL ||
+		settings->path == NULL) {
 		destroy(settings);
 		return NULL;
 	}
@@ -89,10 +90,10 @@ bool settings_trust_a_scorer(const struct settings *settings)
 bool settings_need_whole_message(const struct settings *settings)
 {
 	return settings->oversize == OVERSIZE_QUARANTINE ||
-	       policy_fields_keep_mail(&settings->policy) ||
-	       policy_fields_keep_mail(&settings->outbound.fields) ||
-	       policy_index_keeps_mail(settings->index) ||
-	       policy_index_keeps_mail(settings->senders);
+		policy_fields_keep_mail(&settings->policy) ||
+		policy_fields_keep_mail(&settings->outbound.fields) ||
+		policy_index_keeps_mail(settings->index) ||
+		policy_index_keeps_mail(settings->senders);
 }
 
 /* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
@@ -115,7 +116,7 @@ unsigned long long settings_descriptors_needed(const struct settings *settings)
 bool settings_add_recipients(const struct settings *settings)
 {
 	return policy_fields_add_recipients(&settings->policy) ||
-	       policy_fields_add_recipients(&settings->outbound.fields) ||
-	       policy_index_adds_recipients(settings->index) ||
-	       policy_index_adds_recipients(settings->senders);
+		policy_fields_add_recipients(&settings->outbound.fields) ||
+		policy_index_adds_recipients(settings->index) ||
+		policy_index_adds_recipients(settings->senders);
 }

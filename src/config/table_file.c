@@ -37,7 +37,7 @@ static bool name_key(const char *name, char *key, size_t size)
 	if (strchr(name, '@') == NULL)
 		return domain_normalise(name, key, size);
 	return address_normalise(name, local, domain, sizeof(local)) &&
-	       snprintf(key, size, "%s@%s", local, domain) < (int)size;
+		snprintf(key, size, "%s@%s", local, domain) < (int)size;
 }
 
 /* An address may have a local part in quotes with blanks in it. */
@@ -72,8 +72,7 @@ static bool has_control(const struct cursor *line)
 static int check_line(const struct cursor *line, struct err *err)
 {
 	if (cursor_left(line) > TABLE_LINE_MAX)
-		return err_set(
-			err, "the line is longer than %d bytes; shorten it", TABLE_LINE_MAX);
+		return err_set(err, "the line is longer than %d bytes; shorten it", TABLE_LINE_MAX);
 	if (has_control(line))
 		return err_set(err, "a control byte stands in this line; remove it");
 	return 0;

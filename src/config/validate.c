@@ -7,8 +7,8 @@
 
 static void check_order(const struct policy_fields *fields, struct complaints *complaints)
 {
-	static const enum policy_field thresholds[] = { POLICY_TAG, POLICY_DEFER,
-		POLICY_QUARANTINE, POLICY_REJECT };
+	static const enum policy_field thresholds[] = { POLICY_TAG, POLICY_DEFER, POLICY_QUARANTINE,
+		POLICY_REJECT };
 	struct err err = ERR_INIT;
 	unsigned line = 0;
 

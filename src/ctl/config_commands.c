@@ -14,8 +14,8 @@
 /* Room for the effective configuration and for explanations, bytes. */
 #define TEXT_SIZE (4 * LIMIT_CONFIG_FILE)
 
-static int check_as_json(const struct tool *tool, const struct settings *settings,
-	const struct strlist *errors)
+static int check_as_json(
+	const struct tool *tool, const struct settings *settings, const struct strlist *errors)
 {
 	struct buf text;
 
@@ -29,8 +29,8 @@ static int check_as_json(const struct tool *tool, const struct settings *setting
 	return settings == NULL ? EXIT_REFUSED : EXIT_DONE;
 }
 
-static int check_as_text(const struct tool *tool, const struct settings *settings,
-	const struct strlist *errors)
+static int check_as_text(
+	const struct tool *tool, const struct settings *settings, const struct strlist *errors)
 {
 	struct buf text;
 
@@ -93,8 +93,8 @@ static json_t *policy_as_json(const struct settings *settings, const char *addre
 		policy_lookup(settings, address, &fields);
 	for (size_t i = 0; i < option_count; i++)
 		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0 && !options[i].not_yet)
-			json_object_set_new(policy, options[i].name,
-				field_as_json(&options[i], &fields));
+			json_object_set_new(
+				policy, options[i].name, field_as_json(&options[i], &fields));
 	if (!outbound)
 		policy_mailbox(settings, address, &mailbox);
 	return json_pack("{s:o, s:o, s:o}", "address", json_text(address), "alias_of",

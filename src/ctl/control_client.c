@@ -108,8 +108,8 @@ static json_t *parse_answer(const struct buf *line, struct err *err)
 	return NULL;
 }
 
-json_t *control_ask(const char *path, const char *command, struct deadline deadline,
-	struct err *err)
+json_t *control_ask(
+	const char *path, const char *command, struct deadline deadline, struct err *err)
 {
 	AUTO(descriptor_close) int fd = connect_to(path);
 	json_t *answer = NULL;

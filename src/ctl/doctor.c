@@ -26,8 +26,8 @@ const char *doctor_mend(char *buffer, const char *format, ...)
 	return buffer;
 }
 
-void doctor_say(struct doctor *doctor, enum diagnosis diagnosis, const char *mend,
-	const char *format, ...)
+void doctor_say(
+	struct doctor *doctor, enum diagnosis diagnosis, const char *mend, const char *format, ...)
 {
 	char text[TEXT_SIZE];
 	va_list arguments;
@@ -37,8 +37,9 @@ void doctor_say(struct doctor *doctor, enum diagnosis diagnosis, const char *men
 	va_end(arguments);
 	doctor->findings += diagnosis == DIAGNOSIS_FINDING;
 	if (doctor->report != NULL) {
-		json_array_append_new(doctor->report, json_pack("{s:s, s:o, s:o}", "diagnosis",
-			words[diagnosis], "text", json_text(text), "mend", json_text(mend)));
+		json_array_append_new(doctor->report,
+			json_pack("{s:s, s:o, s:o}", "diagnosis", words[diagnosis], "text",
+				json_text(text), "mend", json_text(mend)));
 		return;
 	}
 	say_row(words[diagnosis], text);

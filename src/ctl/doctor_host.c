@@ -46,8 +46,8 @@ static void say_blocked(struct doctor *doctor, const struct account *account, co
 	}
 }
 
-static void check_directory(struct doctor *doctor, const struct account *account,
-	const char *what, const char *path, const char *mode)
+static void check_directory(struct doctor *doctor, const struct account *account, const char *what,
+	const char *path, const char *mode)
 {
 	char blocked[PATH_MAX], mend[MEND_SIZE];
 
@@ -89,8 +89,9 @@ static void check_config_readable(struct doctor *doctor, const struct account *a
 	if (realpath(doctor->tool->config, path) == NULL ||
 		account_can(account, path, R_OK, blocked))
 		return;
-	doctor_mend(mend, strcmp(blocked, path) == 0 ? "chgrp %u '%s' && chmod g+r '%s'" :
-						       "chgrp %u '%s' && chmod g+x '%s'",
+	doctor_mend(mend,
+		strcmp(blocked, path) == 0 ? "chgrp %u '%s' && chmod g+r '%s'" :
+					     "chgrp %u '%s' && chmod g+x '%s'",
 		(unsigned)account->gid, blocked, blocked);
 	say_blocked(doctor, account, "a reload cannot read the configuration", blocked, mend);
 }
@@ -112,8 +113,8 @@ static void check_account(struct doctor *doctor)
 	check_directory(doctor, &account, "temp_directory", settings->temp_directory, "1777");
 	check_space(doctor);
 	if (!section_kinds[SECTION_QUARANTINE].not_yet && settings_need_whole_message(settings))
-		check_directory(doctor, &account, "quarantine", settings->quarantine.directory,
-			"0700");
+		check_directory(
+			doctor, &account, "quarantine", settings->quarantine.directory, "0700");
 	account_free(&account);
 }
 
@@ -223,7 +224,8 @@ static void check_descriptors(struct doctor *doctor, pid_t pid)
 		doctor_say(doctor, DIAGNOSIS_FINDING,
 			"mkdir -p /etc/systemd/system/spambridge.service.d && printf "
 			"'[Service]\\nLimitNOFILE=65536\\n' > "
-			"/etc/systemd/system/spambridge.service.d/limit.conf && systemctl daemon-reload "
+			"/etc/systemd/system/spambridge.service.d/limit.conf && systemctl "
+		        "daemon-reload "
 			"&& systemctl restart spambridge",
 			"max_sessions = %u needs %llu open files, the limit is %llu",
 			settings->max_sessions, needed, limit);

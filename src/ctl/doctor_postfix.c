@@ -41,8 +41,8 @@ static void value_of(const struct mta *mta, const char *name, struct buf *out)
 static void check_listed(struct mta *mta)
 {
 	const struct settings *settings = mta->doctor->settings;
-	size_t count = milter_list_count(buf_text(&mta->milters), &settings->listen,
-		buf_text(&mta->queue));
+	size_t count = milter_list_count(
+		buf_text(&mta->milters), &settings->listen, buf_text(&mta->queue));
 	char mend[MEND_SIZE];
 
 	if (count == 1)
@@ -50,13 +50,15 @@ static void check_listed(struct mta *mta)
 			settings->listen.text);
 	else if (count == 0)
 		doctor_say(mta->doctor, DIAGNOSIS_FINDING,
-			doctor_mend(mend, "spambridgectl -c '%s' postfix enable%s && postfix%s reload",
+			doctor_mend(mend,
+				"spambridgectl -c '%s' postfix enable%s && postfix%s reload",
 				mta->doctor->tool->config, mta->for_enable, mta->with_directory),
 			"smtpd_milters does not name %s", settings->listen.text);
 	else
 		doctor_say(mta->doctor, DIAGNOSIS_FINDING,
-			doctor_mend(mend, "spambridgectl -c '%s' postfix disable%s && spambridgectl -c "
-					  "'%s' postfix enable%s && postfix%s reload",
+			doctor_mend(mend,
+				"spambridgectl -c '%s' postfix disable%s && spambridgectl -c "
+				"'%s' postfix enable%s && postfix%s reload",
 				mta->doctor->tool->config, mta->for_enable,
 				mta->doctor->tool->config, mta->for_enable, mta->with_directory),
 			"smtpd_milters names %s %zu times: every message is scored as often",
@@ -82,8 +84,8 @@ static bool entry_path(const struct mta *mta, char *path)
 	size_t position = 0;
 
 	while (milter_list_next(list, &position, &entry)) {
-		if (!milter_entry_is_ours(list, &entry, &mta->doctor->settings->listen,
-			    buf_text(&mta->queue)))
+		if (!milter_entry_is_ours(
+			    list, &entry, &mta->doctor->settings->listen, buf_text(&mta->queue)))
 			continue;
 		colon = strchr(list + entry.start, ':');
 		snprintf(path, PATH_MAX, "%.*s", (int)strcspn(colon + 1, ", \t}"), colon + 1);
@@ -99,8 +101,9 @@ static void say_outside(struct mta *mta, const char *service)
 	char mend[MEND_SIZE];
 
 	doctor_say(mta->doctor, DIAGNOSIS_FINDING,
-		doctor_mend(mend, "install -d -o '%s' -g '%s' -m 2750 '%s/spambridge' && sed -i "
-				  "'s|^listen *=.*|listen = \"unix:%s/spambridge/milter.sock\"|' '%s'",
+		doctor_mend(mend,
+			"install -d -o '%s' -g '%s' -m 2750 '%s/spambridge' && sed -i "
+			"'s|^listen *=.*|listen = \"unix:%s/spambridge/milter.sock\"|' '%s'",
 			mta->doctor->settings->user, mta->doctor->settings->socket_group, queue,
 			queue, mta->doctor->tool->config),
 		"service %s runs in a chroot in %s and cannot see %s", service, queue,
@@ -117,13 +120,15 @@ static void check_service(struct mta *mta, const char *service, bool chrooted, c
 	}
 	seen_path(mta, given, chrooted, path);
 	if (strcmp(path, listen_path(mta)) == 0) {
-		doctor_say(mta->doctor, DIAGNOSIS_GOOD, NULL, "service %s%s looks for the socket at %s",
-			service, chrooted ? ", in its chroot," : "", path);
+		doctor_say(mta->doctor, DIAGNOSIS_GOOD, NULL,
+			"service %s%s looks for the socket at %s", service,
+			chrooted ? ", in its chroot," : "", path);
 		return;
 	}
 	doctor_say(mta->doctor, DIAGNOSIS_FINDING,
-		doctor_mend(mend, "spambridgectl -c '%s' postfix disable%s && spambridgectl -c '%s' "
-				  "postfix enable%s && postfix%s reload",
+		doctor_mend(mend,
+			"spambridgectl -c '%s' postfix disable%s && spambridgectl -c '%s' "
+			"postfix enable%s && postfix%s reload",
 			mta->doctor->tool->config, mta->for_enable, mta->doctor->tool->config,
 			mta->for_enable, mta->with_directory),
 		"service %s%s looks for the socket at %s, but it is at %s", service,
@@ -135,8 +140,8 @@ static bool is_smtpd(const char *line, size_t length, char *service, size_t size
 {
 	const char *end = memchr(line, ' ', length), *slash = end;
 
-	if (end == NULL || length < 5 ||
-		strncmp(end, " = smtpd", 8) != 0 || strchr(" \n", end[8]) == NULL)
+	if (end == NULL || length < 5 || strncmp(end, " = smtpd", 8) != 0 ||
+		strchr(" \n", end[8]) == NULL)
 		return false;
 	while (slash > line && *slash != '/')
 		slash--;
@@ -158,8 +163,9 @@ static bool is_chrooted(const struct mta *mta, const char *service)
 	value_of(mta, "compatibility_level", &level);
 	value = strrchr(buf_text(&out), '=');
 	/* "-" is the default: "n" since compatibility level 1 (postconf(5)). */
-	chrooted = value != NULL && (strcmp(value, "= y") == 0 ||
-		(strcmp(value, "= -") == 0 && strcmp(buf_text(&level), "0") == 0));
+	chrooted = value != NULL &&
+		(strcmp(value, "= y") == 0 ||
+			(strcmp(value, "= -") == 0 && strcmp(buf_text(&level), "0") == 0));
 	buf_free(&out);
 	buf_free(&level);
 	return chrooted;
@@ -186,8 +192,8 @@ static void check_services(struct mta *mta)
 
 static void check_reach(struct mta *mta)
 {
-	const char *name = mta->doctor->mta_user == NULL ? buf_text(&mta->owner) :
-							   mta->doctor->mta_user;
+	const char *name =
+		mta->doctor->mta_user == NULL ? buf_text(&mta->owner) : mta->doctor->mta_user;
 	char blocked[PATH_MAX], mend[MEND_SIZE];
 	struct account account;
 
@@ -206,13 +212,15 @@ static void check_reach(struct mta *mta)
 			"%s cannot be examined by you; run this as root", blocked);
 	else
 		doctor_say(mta->doctor, DIAGNOSIS_FINDING,
-			doctor_mend(mend, strcmp(blocked, listen_path(mta)) == 0 ?
+			doctor_mend(mend,
+				strcmp(blocked, listen_path(mta)) == 0 ?
 					"chgrp %u '%s' && chmod 0660 '%s'" :
 					"chgrp %u '%s' && chmod g+x '%s'",
 				(unsigned)account.gid, blocked, blocked),
 			"user %s cannot connect: %s is closed to it%s", name, blocked,
 			strcmp(blocked, listen_path(mta)) == 0 ?
-				" (so that it stays mended: socket_group, socket_mode)" : "");
+				" (so that it stays mended: socket_group, socket_mode)" :
+				"");
 	account_free(&account);
 }
 
@@ -260,8 +268,8 @@ static void check_protocol(struct mta *mta, struct buf *value)
 		doctor_say(mta->doctor, DIAGNOSIS_GOOD, NULL, "milter_protocol = 6");
 	else
 		doctor_say(mta->doctor, DIAGNOSIS_FINDING,
-			doctor_mend(mend, "postconf%s -e 'milter_protocol = 6'",
-				mta->with_directory),
+			doctor_mend(
+				mend, "postconf%s -e 'milter_protocol = 6'", mta->with_directory),
 			"milter_protocol = %s: white space of header fields gets lost below 6",
 			buf_text(value));
 }
@@ -277,8 +285,10 @@ static void check_default_action(struct mta *mta, struct buf *value)
 		doctor_say(mta->doctor, DIAGNOSIS_NOTE,
 			doctor_mend(mend, "postconf%s -e 'milter_default_action = tempfail'",
 				mta->with_directory),
-			"milter_default_action = %s is what happens while the daemon is away; tempfail "
-			"lets no mail through unchecked and loses none", buf_text(value));
+			"milter_default_action = %s is what happens while the daemon is away; "
+		        "tempfail "
+			"lets no mail through unchecked and loses none",
+			buf_text(value));
 }
 
 /* Services whose own -o smtpd_milters leaves us out or in. */

@@ -30,8 +30,8 @@ static const char *mend_of(const struct scorer_setting *scorer)
 }
 
 /* The first address of a server; the resolver's words when there is none. */
-static const char *find_address(const struct server_setting *server,
-	struct server_address *ret_address)
+static const char *find_address(
+	const struct server_setting *server, struct server_address *ret_address)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct sockaddr_un *local = (struct sockaddr_un *)&ret_address->address;
@@ -74,13 +74,13 @@ static void check_socket(struct doctor *doctor, const struct server_setting *ser
 	char blocked[PATH_MAX], mend[MEND_SIZE];
 	struct account account;
 
-	if (server->transport != TRANSPORT_UNIX ||
-		!account_find(doctor->settings->user, &account))
+	if (server->transport != TRANSPORT_UNIX || !account_find(doctor->settings->user, &account))
 		return;
 	if (!account_can(&account, server->host, W_OK, blocked) && errno == EACCES)
 		doctor_say(doctor, DIAGNOSIS_FINDING,
-			doctor_mend(mend, strcmp(blocked, server->host) == 0 ?
-					"setfacl -m u:%s:rw '%s'" : "setfacl -m u:%s:x '%s'",
+			doctor_mend(mend,
+				strcmp(blocked, server->host) == 0 ? "setfacl -m u:%s:rw '%s'" :
+								     "setfacl -m u:%s:x '%s'",
 				account.name, blocked),
 			"the scorer's socket: %s is closed to user %s", blocked, account.name);
 	account_free(&account);

@@ -27,7 +27,8 @@ static json_t *story_json(const struct log_line *line, const struct strlist *sen
 	for (size_t i = 0; i < line->keys.count; i++)
 		json_object_set_new(record, line->keys.items[i],
 			log_line_value(line, line->keys.items[i]) == NULL ?
-				json_null() : json_text(line->values.items[i]));
+				json_null() :
+				json_text(line->values.items[i]));
 	return json_pack("{s:o, s:o, s:o}", "logged", json_text(line->logged), "record", record,
 		"story", json_texts(sentences));
 }

@@ -81,8 +81,8 @@ static int check(const struct buf *text, struct strlist *errors)
 	return 0;
 }
 
-static void show(const struct tool *tool, const struct buf *text,
-	const struct migration *migration, const struct strlist *errors)
+static void show(const struct tool *tool, const struct buf *text, const struct migration *migration,
+	const struct strlist *errors)
 {
 	if (tool->json) {
 		say_json(json_pack("{s:o, s:o, s:o}", "configuration", json_text(buf_text(text)),
@@ -113,8 +113,8 @@ static bool are_printable(const struct strlist *words, const struct defaults *de
 		is_printable(buf_text(&defaults->owner)) && is_printable(buf_text(&defaults->mode));
 }
 
-static int convert(const struct tool *tool, const struct strlist *words,
-	const struct defaults *defaults)
+static int convert(
+	const struct tool *tool, const struct strlist *words, const struct defaults *defaults)
 {
 	struct migration migration = { 0 };
 	struct strlist errors = { 0 };

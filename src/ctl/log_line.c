@@ -121,6 +121,6 @@ const char *log_line_value(const struct log_line *line, const char *key)
 	for (size_t i = 0; i < line->keys.count; i++)
 		if (strcmp(line->keys.items[i], key) == 0)
 			return strcmp(line->values.items[i], "-") == 0 ? NULL :
-									  line->values.items[i];
+									 line->values.items[i];
 	return NULL;
 }

@@ -20,14 +20,15 @@ static const struct command commands[] = {
 		"spambridgectl show-policy alice@example.com", command_show_policy },
 	{ "score",
 		"[--from A] [--to A]... [--client IP] [--helo H]\n"
-		"                     [--name PTR] [--login USER] [--queue-id ID] [--exit-code] FILE...",
+		"                     [--name PTR] [--login USER] [--queue-id ID] [--exit-code] "
+	        "FILE...",
 		"Ask the scorers about message files and say what would happen; changes nothing.",
 		"spambridgectl score --from news@example.org --to alice@example.com message.eml",
 		command_score },
 	{ "status", "[--watch] [--socket PATH]", "Show how the running daemon and its scorers are.",
 		"spambridgectl status", command_status },
-	{ "metrics", "[--socket PATH]", "Show the running daemon's counters.", "spambridgectl metrics",
-		command_metrics },
+	{ "metrics", "[--socket PATH]", "Show the running daemon's counters.",
+		"spambridgectl metrics", command_metrics },
 	{ "reload", "[--socket PATH]", "Have the running daemon read its configuration again.",
 		"spambridgectl reload", command_reload },
 	{ "doctor", "[--config-dir DIR] [--mta-user USER]",

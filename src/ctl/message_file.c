@@ -89,8 +89,8 @@ static bool is_continuation(const struct reader *reader)
 static bool add_to_field(struct reader *reader, const char *before)
 {
 	return buf_puts(&reader->field, before) &&
-		buf_append(&reader->field, buf_text(&reader->line),
-			length_without_cr(&reader->line));
+		buf_append(
+			&reader->field, buf_text(&reader->line), length_without_cr(&reader->line));
 }
 
 static bool flush_chunk(struct reader *reader)
@@ -148,8 +148,8 @@ static int read_header(struct reader *reader, bool *ret_more, bool *ret_line_end
 
 		first = false;
 		if (reader->line.failed)
-			return err_set(err, "a header line is longer than %d bytes",
-				LIMIT_HEADER_BYTES);
+			return err_set(
+				err, "a header line is longer than %d bytes", LIMIT_HEADER_BYTES);
 		if (mbox)
 			continue;
 		if (is_continuation(reader)) {

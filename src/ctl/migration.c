@@ -61,8 +61,9 @@ static void add_elements(struct strlist *list, const char *text)
 static void note_code(struct migration *migration, int option, const char *value)
 {
 	if (option == 'c' && strcmp(value, "550") != 0)
-		miss(migration, "-c: refused mail is always answered with 550; to put mail off "
-				"instead is not offered");
+		miss(migration,
+			"-c: refused mail is always answered with 550; to put mail off "
+			"instead is not offered");
 	if (option == 'C' && strcmp(value, "5.7.1") != 0)
 		miss(migration, "-C: refused mail always gets the enhanced code 5.7.1");
 }
@@ -75,21 +76,25 @@ static bool take_without_equivalent(struct migration *migration, int option)
 	case 'f':
 		return true; /* the service manager's business: nothing is lost */
 	case 'x':
-		return miss(migration, "-x: aliases are not expanded; write address {} sections for "
-				       "the addresses that clients use");
+		return miss(migration,
+			"-x: aliases are not expanded; write address {} sections for "
+			"the addresses that clients use");
 	case 'S':
 		return miss(migration, "-S: no sendmail is started");
 	case 'l':
 		return miss(migration, "-l: mail is not deferred at random; see reject");
 	case 'b':
-		return miss(migration, "-b: spam is not redirected to another address; consider "
-				       "quarantine");
+		return miss(migration,
+			"-b: spam is not redirected to another address; consider "
+			"quarantine");
 	case 'B':
-		return miss(migration, "-B: no copy of spam is sent to another address; consider "
-				       "quarantine or keep_rejected");
+		return miss(migration,
+			"-B: no copy of spam is sent to another address; consider "
+			"quarantine or keep_rejected");
 	case 'M':
-		return miss(migration, "-M: X-Spam fields are always added to delivered mail, and "
-				       "forged ones removed");
+		return miss(migration,
+			"-M: X-Spam fields are always added to delivered mail, and "
+			"forged ones removed");
 	default:
 		return false;
 	}
@@ -180,8 +185,9 @@ static bool take_spamc_option(struct migration *migration, int option, const cha
 	case SPAMC_LOG:
 		return true;
 	case 'F':
-		return miss(migration, "spamc -F: the options in that file are not read; give them "
-				       "behind --");
+		return miss(migration,
+			"spamc -F: the options in that file are not read; give them "
+			"behind --");
 	case 'z':
 		return miss(migration, "spamc -z: requests are not compressed");
 	case '4':
@@ -191,8 +197,9 @@ static bool take_spamc_option(struct migration *migration, int option, const cha
 	case ':':
 		return false;
 	default:
-		return miss(migration, "a spamc option that changes what spamc prints has no "
-				       "counterpart: spamd is asked for its verdict");
+		return miss(migration,
+			"a spamc option that changes what spamc prints has no "
+			"counterpart: spamd is asked for its verdict");
 	}
 }
 

@@ -19,13 +19,13 @@
 #define SPAMC_DEFAULT_PORT "783"
 
 /* The longest deadline that is below Postfix's own limit, seconds (config/options.c). */
-#define DEADLINE_MAX     280
-#define DEADLINE_CHOSEN  60
+#define DEADLINE_MAX    280
+#define DEADLINE_CHOSEN 60
 
 #define SENTENCE_SIZE 1024
 
-static void miss(struct migration *migration, const char *option, const char *value,
-	const char *why)
+static void miss(
+	struct migration *migration, const char *option, const char *value, const char *why)
 {
 	struct buf sentence;
 
@@ -96,8 +96,10 @@ static void put_limits(struct migration *migration, struct buf *out)
 {
 	long seconds = whole_number(migration->timeout), bytes = whole_number(migration->max_size);
 
-	buf_puts(out, "\n# spamc -t counts each read anew and defaults to 600 s, longer than Postfix waits.\n"
-		      "# This is the time for everything.\n");
+	buf_puts(out,
+		"\n# spamc -t counts each read anew and defaults to 600 s, longer than Postfix "
+	        "waits.\n"
+		"# This is the time for everything.\n");
 	if (seconds < 1 || seconds > DEADLINE_MAX) {
 		if (migration->timeout != NULL)
 			miss(migration, "spamc -t", migration->timeout,
@@ -110,8 +112,9 @@ static void put_limits(struct migration *migration, struct buf *out)
 			miss(migration, "spamc -s", migration->max_size, "taken as 500K");
 		bytes = SPAMC_MAX_BYTES;
 	}
-	buf_puts(out, "# spamc -s: larger mail passes unscanned; \"head\" would have its beginning "
-		      "scored.\nmax_scan_size = ");
+	buf_puts(out,
+		"# spamc -s: larger mail passes unscanned; \"head\" would have its beginning "
+		"scored.\nmax_scan_size = ");
 	size_print(bytes, out);
 	buf_puts(out, "\noversize = pass\n");
 	buf_puts(out, "# spamc -x, -X: what happens without a verdict.\n");
@@ -136,8 +139,8 @@ static void put_exemptions(struct migration *migration, struct buf *out)
 		separator = ", ";
 	}
 	buf_puts(out, " }\n# -a, -I\n");
-	buf_printf(out, "skip_authenticated = %s\n",
-		migration->skip_authenticated ? "true" : "false");
+	buf_printf(
+		out, "skip_authenticated = %s\n", migration->skip_authenticated ? "true" : "false");
 }
 
 static void put_host(struct migration *migration, const char *host, struct buf *out)
@@ -178,7 +181,9 @@ static void put_user(struct migration *migration, struct buf *out)
 	const char *fixed = migration->user == NULL ? migration->spamc_user : migration->user;
 
 	if (migration->user != NULL && migration->default_domain != NULL) {
-		buf_puts(out, "\t# -u with -e: the address of the only recipient.\n\tuser = \"recipient\"\n");
+		buf_puts(out,
+			"\t# -u with -e: the address of the only recipient.\n\tuser = "
+		        "\"recipient\"\n");
 		miss(migration, "-u", migration->user,
 			"mail to several recipients is scored without a user, and names without a "
 			"domain stay as they are");
@@ -187,8 +192,10 @@ static void put_user(struct migration *migration, struct buf *out)
 		put_text(out, "user", fixed);
 		if (migration->user != NULL)
 			miss(migration, "-u", migration->user,
-				"every message is scored as this user; spamass-milter gave the local "
-				"part of a single recipient (user = \"recipient\" gives the whole address)");
+				"every message is scored as this user; spamass-milter gave the "
+			        "local "
+				"part of a single recipient (user = \"recipient\" gives the whole "
+			        "address)");
 	} else if (migration->default_domain != NULL) {
 		miss(migration, "-e", migration->default_domain, "without -u it has no effect");
 	}
@@ -200,15 +207,16 @@ static void put_scorer(struct migration *migration, struct buf *out)
 	if (migration->tls)
 		buf_puts(out, "\t# spamc -S; the certificate is checked: see ca_file.\n");
 	put_servers(migration, out);
-	buf_puts(out, "\t# As many as spamd's --max-children (5 is its default).\n"
-		      "\tmax_connections = 5\n");
+	buf_puts(out,
+		"\t# As many as spamd's --max-children (5 is its default).\n"
+		"\tmax_connections = 5\n");
 	put_user(migration, out);
 	buf_puts(out, "}\n");
 }
 
 /* A threshold of theirs: a whole number, or -1 for whatever SpamAssassin calls spam. */
-static bool parse_threshold(struct migration *migration, const char *option, const char *text,
-	int32_t *ret_milli)
+static bool parse_threshold(
+	struct migration *migration, const char *option, const char *text, int32_t *ret_milli)
 {
 	if (text == NULL)
 		return false;
@@ -284,8 +292,9 @@ static void put_policy(struct migration *migration, struct buf *out)
 	put_reject_text(migration, out);
 	buf_puts(out, "}\n");
 	if (migration->tag_only)
-		buf_puts(out, "\n# -A: exempt mail is scored and marked, never refused.\n"
-			      "outbound {\n\tscan = true\n\treject = off\n\ton_failure = accept\n}\n");
+		buf_puts(out,
+			"\n# -A: exempt mail is scored and marked, never refused.\n"
+			"outbound {\n\tscan = true\n\treject = off\n\ton_failure = accept\n}\n");
 }
 
 static void put_addresses(struct migration *migration, struct buf *out)
@@ -298,7 +307,9 @@ static void put_addresses(struct migration *migration, struct buf *out)
 			miss(migration, "-T", address, "not an address with a domain");
 			continue;
 		}
-		buf_puts(out, "\n# -T; holds for this recipient only, not for the others of its mail.\naddress ");
+		buf_puts(out,
+			"\n# -T; holds for this recipient only, not for the others of its "
+		        "mail.\naddress ");
 		quoted_print(address, out);
 		buf_printf(out, " {\n%s\treject = off\n}\n",
 			migration->tag_only ? "" : "\ttag = off\n");
@@ -307,9 +318,10 @@ static void put_addresses(struct migration *migration, struct buf *out)
 
 static void put_missing(const struct migration *migration, struct buf *out)
 {
-	buf_puts(out, "\n# Different on purpose: scores keep their decimals (4.9 is less than 5, and\n"
-		      "# more than 4), forged X-Spam fields are always removed, and the subject and the\n"
-		      "# body stay as they are, as with -m.\n");
+	buf_puts(out,
+		"\n# Different on purpose: scores keep their decimals (4.9 is less than 5, and\n"
+		"# more than 4), forged X-Spam fields are always removed, and the subject and the\n"
+		"# body stay as they are, as with -m.\n");
 	if (migration->missing.count > 0)
 		buf_puts(out, "#\n# Without an equivalent, or not quite the same:\n");
 	for (size_t i = 0; i < migration->missing.count; i++)
@@ -318,8 +330,9 @@ static void put_missing(const struct migration *migration, struct buf *out)
 
 bool migration_print(struct migration *migration, struct buf *out)
 {
-	buf_puts(out, "# Configuration of spambridge, made from spamass-milter's options.\n"
-		      "# See spambridge.conf(5).\n\n");
+	buf_puts(out,
+		"# Configuration of spambridge, made from spamass-milter's options.\n"
+		"# See spambridge.conf(5).\n\n");
 	put_socket(migration, out);
 	put_limits(migration, out);
 	put_exemptions(migration, out);

@@ -79,7 +79,8 @@ static bool is_same_host(const char *a, size_t length, const char *b)
 	bool a_local = false, b_local = false;
 
 	for (size_t i = 0; i < sizeof(loopback) / sizeof(*loopback); i++) {
-		a_local |= strlen(loopback[i]) == length && strncasecmp(a, loopback[i], length) == 0;
+		a_local |=
+			strlen(loopback[i]) == length && strncasecmp(a, loopback[i], length) == 0;
 		b_local |= strcasecmp(b, loopback[i]) == 0;
 	}
 	return (a_local && b_local) || (strlen(b) == length && strncasecmp(a, b, length) == 0);
@@ -114,8 +115,8 @@ bool milter_entry_is_ours(const char *list, const struct milter_entry *entry,
 	return strncmp(address, "inet:", 5) == 0 && is_our_port(address + 5, listen);
 }
 
-size_t milter_list_count(const char *list, const struct listen_setting *listen,
-	const char *queue_directory)
+size_t milter_list_count(
+	const char *list, const struct listen_setting *listen, const char *queue_directory)
 {
 	struct milter_entry entry;
 	size_t position = 0, count = 0;
@@ -147,13 +148,14 @@ bool milter_list_remove(const char *list, const struct listen_setting *listen,
 		copied = position;
 	}
 	buf_puts(out, list + copied);
-	while (copied > 0 && out->length > 0 && strchr(SEPARATORS, out->data[out->length - 1]) != NULL)
+	while (copied > 0 && out->length > 0 &&
+		strchr(SEPARATORS, out->data[out->length - 1]) != NULL)
 		out->data[--out->length] = '\0';
 	return !out->failed;
 }
 
-bool milter_address(const struct listen_setting *listen, const char *queue_directory,
-	struct buf *out)
+bool milter_address(
+	const struct listen_setting *listen, const char *queue_directory, struct buf *out)
 {
 	const char *inside;
 

@@ -14,11 +14,11 @@ struct change {
 	bool enable;
 	bool dry_run;
 	struct settings *settings;
-	struct buf queue;      /* queue_directory */
-	struct buf before;     /* as main.cf has it */
-	struct buf effective;  /* with $names filled in */
+	struct buf queue;     /* queue_directory */
+	struct buf before;    /* as main.cf has it */
+	struct buf effective; /* with $names filled in */
 	struct buf after;
-	struct buf undo;       /* a command line */
+	struct buf undo; /* a command line */
 	bool was_set;
 	struct strlist notes;
 };
@@ -117,8 +117,10 @@ static int plan_disable(struct change *change, struct err *err)
 	milter_list_remove(buf_text(&change->before), listen, queue, &change->after);
 	if (milter_list_count(buf_text(&change->effective), listen, queue) >
 		milter_list_count(buf_text(&change->before), listen, queue))
-		return err_set(err, "%s = %s names this filter through another parameter: take it out "
-				    "there by hand", NAME, buf_text(&change->before));
+		return err_set(err,
+			"%s = %s names this filter through another parameter: take it out "
+			"there by hand",
+			NAME, buf_text(&change->before));
 	return 0;
 }
 
@@ -134,8 +136,10 @@ static void take_notes(struct change *change)
 		struct buf note;
 
 		buf_init(&note, POSTCONF_VALUE_SIZE);
-		buf_printf(&note, "milter_default_action is %s; only tempfail lets no mail through "
-				  "unchecked while the daemon is away: ", buf_text(&value));
+		buf_printf(&note,
+			"milter_default_action is %s; only tempfail lets no mail through "
+			"unchecked while the daemon is away: ",
+			buf_text(&value));
 		put_postconf(&note, change);
 		buf_puts(&note, "-e 'milter_default_action = tempfail'");
 		strlist_add(&change->notes, buf_text(&note));
@@ -147,7 +151,8 @@ static void take_notes(struct change *change)
 		struct buf note;
 
 		buf_init(&note, 2 * POSTCONF_VALUE_SIZE);
-		buf_printf(&note, "services with filters of their own in master.cf stay as they are: ");
+		buf_printf(&note,
+			"services with filters of their own in master.cf stay as they are: ");
 		for (size_t i = 0; i < value.length; i++)
 			buf_putc(&note, value.data[i] == '\n' ? ';' : value.data[i]);
 		strlist_add(&change->notes, buf_text(&note));

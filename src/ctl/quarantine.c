@@ -21,7 +21,8 @@
 static const struct command commands[] = {
 	{ "quarantine list",
 		"[--domain D] [--to T] [--from F] [--subject S] [--since WHEN]\n"
-		"                     [--before WHEN] [--score MIN[..MAX]] [--state STATE] [--limit N]",
+		"                     [--before WHEN] [--score MIN[..MAX]] [--state STATE] "
+	        "[--limit N]",
 		"List held mail, newest first.",
 		"spambridgectl quarantine list --domain example.com --since 2d", quarantine_list },
 	{ "quarantine search", "[--body] [filters of list] TEXT",
@@ -33,7 +34,8 @@ static const struct command commands[] = {
 	{ "quarantine release",
 		"[--to RECIPIENT]... [--again] [--learn-ham] [--route R] [--no-mark]\n"
 		"                     [--yes] ID...",
-		"Send items to their recipients, as they came; they are removed when all have theirs.",
+		"Send items to their recipients, as they came; they are removed when all have "
+	        "theirs.",
 		"spambridgectl quarantine release mfzwi3d6mu", quarantine_release },
 	{ "quarantine delete", "[--learn-spam] [--yes] ID...", "Remove items for good.",
 		"spambridgectl quarantine delete mfzwi3d6mu", quarantine_delete },
@@ -61,7 +63,8 @@ static int print_help(void)
 		printf("\n  %s %s\n      %s\n      example: %s\n",
 			commands[i].name + strlen("quarantine "), commands[i].arguments,
 			commands[i].summary, commands[i].example);
-	puts("\nAn ID may be cut as long as no other item begins with the same letters. WHEN is an\n"
+	puts("\nAn ID may be cut as long as no other item begins with the same letters. WHEN is "
+	     "an\n"
 	     "age (2d, 12h) or a day (2026-01-31).");
 	return EXIT_DONE;
 }
@@ -81,7 +84,8 @@ int command_quarantine(struct tool *tool, int argc, char **argv)
 	if (name[0] == '\0')
 		tool_fail("quarantine what? See spambridgectl quarantine --help");
 	else
-		tool_fail("unknown command quarantine %s; see spambridgectl quarantine --help", name);
+		tool_fail(
+			"unknown command quarantine %s; see spambridgectl quarantine --help", name);
 	return EXIT_USAGE;
 }
 
@@ -272,8 +276,8 @@ json_t *item_as_json(const struct stored *stored, enum stored_result result,
 	json_object_set_new(json, "size", json_integer((json_int_t)stored->item.length));
 	json_object_set_new(json, "sha256", json_string(stored->item.digest));
 	if (review != NULL) {
-		json_object_set_new(json, "state",
-			json_string(recipient_state_name(review_summary(review))));
+		json_object_set_new(
+			json, "state", json_string(recipient_state_name(review_summary(review))));
 		json_object_set_new(json, "states", states_as_json(&stored->item, review));
 	}
 	return json;
@@ -305,8 +309,10 @@ static bool parse_when(const char *text, int64_t *ret_s)
 		!cursor_number(&cursor, 31, &day) || !cursor_at_end(&cursor) || month == 0 ||
 		day == 0 || year < 1970)
 		return false;
-	struct tm parts = { .tm_year = (int)year - 1900, .tm_mon = (int)month - 1,
-		.tm_mday = (int)day, .tm_isdst = -1 };
+	struct tm parts = { .tm_year = (int)year - 1900,
+		.tm_mon = (int)month - 1,
+		.tm_mday = (int)day,
+		.tm_isdst = -1 };
 
 	*ret_s = mktime(&parts);
 	return *ret_s != -1;
@@ -342,11 +348,13 @@ void filter_options(struct filter_words *words, struct tool_option *options)
 	memcpy(options, all, sizeof(all));
 }
 
-void filter_take(const struct tool *tool, const struct filter_words *words,
-	struct list_filter *ret_filter)
+void filter_take(
+	const struct tool *tool, const struct filter_words *words, struct list_filter *ret_filter)
 {
-	struct list_filter filter = { .domain = words->domain, .to = words->to,
-		.from = words->from, .subject = words->subject };
+	struct list_filter filter = { .domain = words->domain,
+		.to = words->to,
+		.from = words->from,
+		.subject = words->subject };
 	struct cursor limit = cursor_over(words->limit == NULL ? "0" : words->limit,
 		words->limit == NULL ? 1 : strlen(words->limit));
 	uint64_t number = 0;

@@ -19,7 +19,7 @@
 #include "scorer/scan.h"
 
 /* How long names of servers may take to be looked up before the first message. */
-#define READY_MS      3000
+#define READY_MS 3000
 /* Learning writes to a database that others write to as well. */
 #define LEARN_TIMEOUT_MS 60000
 
@@ -70,8 +70,8 @@ static int ask(struct desk *desk, const struct stored *stored, struct message *m
 	enum learn_as as, struct err *err)
 {
 	const struct item *item = &stored->item;
-	struct scan_request_options options = { desk->settings->max_scan_size,
-		(time_t)item->time_s, false, (enum scan_purpose)as };
+	struct scan_request_options options = { desk->settings->max_scan_size, (time_t)item->time_s,
+		false, (enum scan_purpose)as };
 	struct scan scan = { .pool = pool, .deadline = deadline_after_ms(LEARN_TIMEOUT_MS) };
 	struct verdict verdict;
 	int result = 0;
@@ -86,8 +86,9 @@ static int ask(struct desk *desk, const struct stored *stored, struct message *m
 	verdict_init(&verdict);
 	scan_run(&scan, &verdict);
 	if (verdict.status != VERDICT_SCORED)
-		result = err_set(err, "%s", verdict.err.text[0] == '\0' ?
-			verdict_status_name(verdict.status) : verdict.err.text);
+		result = err_set(err, "%s",
+			verdict.err.text[0] == '\0' ? verdict_status_name(verdict.status) :
+						      verdict.err.text);
 	verdict_free(&verdict);
 	scan_request_free(&scan.request);
 	return result;
@@ -124,8 +125,9 @@ static bool learn_one(struct desk *desk, const struct catalogue *catalogue, cons
 	if (result == STORED_GOOD && !good)
 		tool_fail("%s: %s", stored.item.id, err.text);
 	if (json != NULL)
-		json_array_append_new(json, json_pack("{s:o,s:b,s:o}", "id", json_text(prefix),
-			"learnt", good, "reason", good ? json_null() : json_text(err.text)));
+		json_array_append_new(json,
+			json_pack("{s:o,s:b,s:o}", "id", json_text(prefix), "learnt", good,
+				"reason", good ? json_null() : json_text(err.text)));
 	else if (good)
 		printf("%s learnt as %s\n", stored.item.id, as == LEARN_HAM ? "ham" : "spam");
 	if (result == STORED_GOOD || result == STORED_DAMAGED)

@@ -30,8 +30,8 @@ struct list_output {
 static size_t terminal_width(void)
 {
 	const char *columns = getenv("COLUMNS");
-	struct cursor cursor = cursor_over(columns == NULL ? "" : columns,
-		columns == NULL ? 0 : strlen(columns));
+	struct cursor cursor =
+		cursor_over(columns == NULL ? "" : columns, columns == NULL ? 0 : strlen(columns));
 	struct winsize size;
 	uint64_t number = 0;
 

@@ -53,8 +53,8 @@ static void note_json(struct tally *tally, const char *id, const char *result, c
 }
 
 /* Something of our own went wrong with an item. */
-static void note_failure(struct tally *tally, const char *id, enum stored_result result,
-	const char *why)
+static void note_failure(
+	struct tally *tally, const char *id, enum stored_result result, const char *why)
 {
 	tool_fail("%s: %s", id, why);
 	if (result == STORED_TAKEN)
@@ -144,8 +144,8 @@ static void release_one(struct desk *desk, const struct catalogue *catalogue, co
 /* All ids of a command line; the progress is that of long work. */
 static int for_each(struct tool *tool, struct desk *desk, int argc, char **argv,
 	const struct decision *decision, const struct release_options *options,
-	void (*act)(struct desk *, const struct catalogue *, const char *,
-		const struct decision *, const struct release_options *, struct tally *))
+	void (*act)(struct desk *, const struct catalogue *, const char *, const struct decision *,
+		const struct release_options *, struct tally *))
 {
 	struct tally tally = { .json = tool->json ? json_array() : NULL };
 	struct catalogue catalogue;
@@ -175,7 +175,8 @@ static int release_with(struct tool *tool, struct desk *desk, int argc, char **a
 	const struct decision *decision)
 {
 	struct release_options options = { .to = decision->to.count > 0 ? &decision->to : NULL,
-		.again = decision->again, .by = desk->reviewer };
+		.again = decision->again,
+		.by = desk->reviewer };
 	struct release_key key;
 	struct err err = ERR_INIT;
 	int code;
@@ -282,7 +283,8 @@ int quarantine_delete(struct tool *tool, int argc, char **argv)
 		return EXIT_REFUSED;
 	code = desk_open(tool, &desk, decision.directory, DIRECTORY_WRITE, decision.learn);
 	if (code == EXIT_DONE) {
-		code = for_each(tool, &desk, argc - first, argv + first, &decision, NULL, delete_one);
+		code = for_each(
+			tool, &desk, argc - first, argv + first, &decision, NULL, delete_one);
 		desk_close(&desk);
 	}
 	return code;

@@ -16,7 +16,7 @@
 /* Of the message that are read for the summary, bytes. */
 #define HEAD_SIZE (256 * 1024)
 /* One line of the message that is shown, bytes; the rest of it is not. */
-#define LINE_SHOWN 500
+#define LINE_SHOWN    500
 #define DEFAULT_LINES 20
 
 struct show_options {
@@ -45,8 +45,7 @@ static void show_verdict(const struct item *item)
 		const struct verdict_test *test = &verdict->tests[i];
 
 		snprintf(text, sizeof(text), "%7s %s",
-			test->has_score ? score_format(test->score, 3, score) : "",
-			test->name);
+			test->has_score ? score_format(test->score, 3, score) : "", test->name);
 		say_row(i == 0 ? "Tests" : "", text);
 	}
 }
@@ -169,8 +168,8 @@ static int show_raw(const struct stored *stored, const char *output)
 	if (fd < 0) {
 		char words[128];
 
-		return tool_fail("cannot create %s: %s", output,
-			err_words(errno, words, sizeof(words)));
+		return tool_fail(
+			"cannot create %s: %s", output, err_words(errno, words, sizeof(words)));
 	}
 	code = copy_raw(stored, fd);
 	if (close(fd) != 0 && code == EXIT_DONE)

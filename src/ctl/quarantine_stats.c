@@ -51,8 +51,9 @@ static void count_domains(struct stats *stats, const struct item *item)
 			if (*at >= 'A' && *at <= 'Z')
 				*at = (char)(*at - 'A' + 'a');
 		/* What is no UTF-8 is no domain either. */
-		json_object_set_new(stats->domains, domain, json_integer(1 +
-			json_integer_value(json_object_get(stats->domains, domain))));
+		json_object_set_new(stats->domains, domain,
+			json_integer(
+				1 + json_integer_value(json_object_get(stats->domains, domain))));
 	}
 }
 
@@ -155,8 +156,8 @@ static void print_domains(const struct stats *stats)
 
 	if (counts == NULL)
 		return;
-	json_object_foreach(stats->domains, name, value)
-		counts[at++] = (struct domain_count){ name, json_integer_value(value) };
+	json_object_foreach(stats->domains, name, value) counts[at++] =
+		(struct domain_count){ name, json_integer_value(value) };
 	qsort(counts, at, sizeof(*counts), most_first);
 	puts("\nDomains");
 	for (size_t i = 0; i < at && i < DOMAINS_SHOWN; i++) {
@@ -208,16 +209,16 @@ static json_t *stats_json(const struct stats *stats)
 	json_t *by_age = json_object(), *states = json_object();
 
 	for (size_t i = 0; i < AGE_COUNT; i++)
-		json_object_set_new(by_age, ages[i].name,
-			json_integer((json_int_t)stats->by_age[i]));
+		json_object_set_new(
+			by_age, ages[i].name, json_integer((json_int_t)stats->by_age[i]));
 	for (int i = RECIPIENT_HELD; i <= RECIPIENT_DEFERRED; i++)
 		json_object_set_new(states, recipient_state_name((enum recipient_state)i),
 			json_integer((json_int_t)stats->states[i]));
 	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:o,s:O,s:{s:f,s:o}}", "items",
 		(json_int_t)stats->items, "bytes", (json_int_t)stats->bytes, "damaged",
-		(json_int_t)stats->damaged, "not_scored", (json_int_t)stats->unscored, "ages", by_age,
-		"states", states, "domains", stats->domains, "scores", "step", BAR_MILLI / 1000.0,
-		"counts_from_below_zero", numbers_json(stats->bars, BAR_COUNT));
+		(json_int_t)stats->damaged, "not_scored", (json_int_t)stats->unscored, "ages",
+		by_age, "states", states, "domains", stats->domains, "scores", "step",
+		BAR_MILLI / 1000.0, "counts_from_below_zero", numbers_json(stats->bars, BAR_COUNT));
 }
 
 int quarantine_stats(struct tool *tool, int argc, char **argv)

@@ -40,8 +40,8 @@ static bool show_expiring(const struct list_line *line, void *context)
 	return true;
 }
 
-static int expire_with(struct desk *desk, struct expire_command *command,
-	struct expire_options *options)
+static int expire_with(
+	struct desk *desk, struct expire_command *command, struct expire_options *options)
 {
 	struct expire_result result;
 	struct err err = ERR_INIT;
@@ -89,8 +89,8 @@ int quarantine_expire(struct tool *tool, int argc, char **argv)
 	if (command.older_than != NULL &&
 		(!parse_age(command.older_than, &expire.keep_s) || expire.keep_s == 0))
 		tool_usage(tool, "--older-than wants an age like 30d");
-	code = desk_open(tool, &desk, command.directory, DIRECTORY_WRITE,
-		command.older_than == NULL);
+	code = desk_open(
+		tool, &desk, command.directory, DIRECTORY_WRITE, command.older_than == NULL);
 	if (code != EXIT_DONE)
 		return code;
 	if (command.older_than == NULL)
@@ -108,8 +108,8 @@ struct verify_tally {
 	json_t *json;
 };
 
-static void verify_entry(const struct desk *desk, const struct catalogue_entry *entry,
-	struct verify_tally *tally)
+static void verify_entry(
+	const struct desk *desk, const struct catalogue_entry *entry, struct verify_tally *tally)
 {
 	struct stored stored;
 	struct err err = ERR_INIT;
@@ -142,7 +142,8 @@ static int verify_all(const struct tool *tool, const struct desk *desk,
 
 	for (size_t i = 0; i < total; i++) {
 		struct err err = ERR_INIT;
-		const struct catalogue_entry *entry = argc == 0 ? &catalogue->entries[i] :
+		const struct catalogue_entry *entry = argc == 0 ?
+			&catalogue->entries[i] :
 			catalogue_find(catalogue, argv[i], &err);
 
 		if (entry != NULL) {
@@ -212,8 +213,9 @@ static int preview(const struct tool *tool, const struct desk *desk,
 
 		if (command->to != NULL && strcasecmp(command->to, mail->to) != 0)
 			continue;
-		json_array_append_new(json, json_pack("{s:o,s:I,s:o}", "to", json_text(mail->to),
-			"items", (json_int_t)mail->items, "text", json_text(buf_text(&mail->text))));
+		json_array_append_new(json,
+			json_pack("{s:o,s:I,s:o}", "to", json_text(mail->to), "items",
+				(json_int_t)mail->items, "text", json_text(buf_text(&mail->text))));
 		if (tool->json)
 			continue;
 		printf("%6zu  ", mail->items);
@@ -233,8 +235,8 @@ static int preview(const struct tool *tool, const struct desk *desk,
 static int send_digests(const struct tool *tool, const struct desk *desk,
 	const struct digest_command *command, const struct digest_options *options)
 {
-	const char *route = command->route != NULL ? command->route :
-		desk->settings->quarantine.release;
+	const char *route =
+		command->route != NULL ? command->route : desk->settings->quarantine.release;
 	struct digest_result result;
 	struct err err = ERR_INIT;
 	struct courier *courier = courier_open(route, STEP_TIMEOUT_MS, &err);

@@ -205,7 +205,8 @@ int command_score(struct tool *tool, int argc, char **argv)
 	if (first == argc)
 		tool_usage(tool, "which message? Give a file, or - for standard input");
 	if (facts.client != NULL && parse_client(facts.client, &address) != 0)
-		tool_usage(tool, "--client wants an IPv4 or IPv6 address, not \"%s\"", facts.client);
+		tool_usage(
+			tool, "--client wants an IPv4 or IPv6 address, not \"%s\"", facts.client);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return tool_fail("libcurl does not start");
 	code = score_files(tool, &facts, argv + first);

@@ -17,7 +17,7 @@ static const char *subject_tag(const struct judgement *judgement)
 	const char *tag = judgement->subject_tag;
 
 	return judgement->action.kind != ACTION_DELIVER || tag == NULL || tag[0] == '\0' ? NULL :
-											 tag;
+											   tag;
 }
 
 static const char *threshold_text(int32_t milli, char *text)
@@ -65,8 +65,8 @@ static void print_tests(const struct verdict *verdict, struct buf *row)
 	}
 }
 
-static void print_recipients(const struct judgement *judgement, const struct transaction *mail,
-	struct buf *row)
+static void print_recipients(
+	const struct judgement *judgement, const struct transaction *mail, struct buf *row)
 {
 	for (size_t i = 0; i < judgement->policy_count; i++) {
 		const struct policy_fields *policy = &judgement->policies[i];
@@ -76,8 +76,8 @@ static void print_recipients(const struct judgement *judgement, const struct tra
 
 		buf_printf(row, "%s: %s (tag %s, defer %s, quarantine %s, reject %s)",
 			address[0] == '\0' ? "anybody" : address,
-			outcome_word(judgement->outcomes[i]),
-			threshold_text(policy->tag, tag), threshold_text(policy->defer, defer),
+			outcome_word(judgement->outcomes[i]), threshold_text(policy->tag, tag),
+			threshold_text(policy->defer, defer),
 			threshold_text(policy->quarantine, quarantine),
 			threshold_text(policy->reject, reject));
 		print_row(i == 0 ? "recipients" : "", row);
@@ -100,8 +100,8 @@ static void put_field(struct buf *row, const char *name, const char *value)
 			buf_putc(row, *value == '\t' ? ' ' : *value);
 }
 
-static void print_edits(const struct judgement *judgement, const struct transaction *mail,
-	struct buf *row)
+static void print_edits(
+	const struct judgement *judgement, const struct transaction *mail, struct buf *row)
 {
 	const struct header_list *list = message_headers(mail->message);
 
@@ -118,8 +118,8 @@ static void print_edits(const struct judgement *judgement, const struct transact
 	}
 }
 
-void score_report_print(const char *file, const struct judgement *judgement,
-	const struct transaction *mail)
+void score_report_print(
+	const char *file, const struct judgement *judgement, const struct transaction *mail)
 {
 	const char *code = judgement->action.code;
 	struct buf row;
@@ -153,8 +153,9 @@ static json_t *tests_json(const struct verdict *verdict)
 	for (size_t i = 0; i < verdict->test_count; i++) {
 		const struct verdict_test *test = &verdict->tests[i];
 
-		json_array_append_new(tests, json_pack("{s:o, s:o}", "name", json_text(test->name),
-			"score", test->has_score ? json_score(test->score) : json_null()));
+		json_array_append_new(tests,
+			json_pack("{s:o, s:o}", "name", json_text(test->name), "score",
+				test->has_score ? json_score(test->score) : json_null()));
 	}
 	return tests;
 }
@@ -166,12 +167,13 @@ static json_t *recipients_json(const struct judgement *judgement, const struct t
 	for (size_t i = 0; i < judgement->policy_count; i++) {
 		const struct policy_fields *policy = &judgement->policies[i];
 
-		json_array_append_new(recipients, json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "address",
-			json_text(mail->envelope.recipients.items[i]), "outcome",
-			outcome_word(judgement->outcomes[i]), "tag", json_score(policy->tag),
-			"defer", json_score(policy->defer), "quarantine",
-			json_score(policy->quarantine),
-			"reject", json_score(policy->reject)));
+		json_array_append_new(recipients,
+			json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "address",
+				json_text(mail->envelope.recipients.items[i]), "outcome",
+				outcome_word(judgement->outcomes[i]), "tag",
+				json_score(policy->tag), "defer", json_score(policy->defer),
+				"quarantine", json_score(policy->quarantine), "reject",
+				json_score(policy->reject)));
 	}
 	return recipients;
 }
@@ -188,8 +190,8 @@ static json_t *removals_json(const struct judgement *judgement, const struct tra
 
 	for (size_t i = judgement->removal_count; i > 0; i--)
 		json_array_append_new(removals,
-			field_json(message_headers(mail->message),
-				judgement->removals[i - 1].index));
+			field_json(
+				message_headers(mail->message), judgement->removals[i - 1].index));
 	return removals;
 }
 
@@ -231,16 +233,16 @@ static json_t *verdict_json(const struct verdict *verdict)
 		json_text(verdict->err.text[0] == '\0' ? NULL : verdict->err.text));
 }
 
-json_t *score_report_json(const char *file, const struct judgement *judgement,
-	const struct transaction *mail)
+json_t *score_report_json(
+	const char *file, const struct judgement *judgement, const struct transaction *mail)
 {
-	return json_pack("{s:o, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "file",
-		json_text(file), "action", action_word(&judgement->action), "reason",
-		judgement->reason, "would", json_text(judgement->action.would), "spam", judgement->action.spam, "required",
-		json_score(judgement->action.required), "verdict",
-		verdict_json(&judgement->verdict), "recipients", recipients_json(judgement, mail),
-		"remove", removals_json(judgement, mail), "add",
+	return json_pack("{s:o, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"file", json_text(file), "action", action_word(&judgement->action), "reason",
+		judgement->reason, "would", json_text(judgement->action.would), "spam",
+		judgement->action.spam, "required", json_score(judgement->action.required),
+		"verdict", verdict_json(&judgement->verdict), "recipients",
+		recipients_json(judgement, mail), "remove", removals_json(judgement, mail), "add",
 		additions_json(&judgement->additions), "subject_tag",
-		json_text(subject_tag(judgement)), "held", json_texts(&judgement->held),
-		"send_to", json_texts(&judgement->added), "reply", reply_json(judgement));
+		json_text(subject_tag(judgement)), "held", json_texts(&judgement->held), "send_to",
+		json_texts(&judgement->added), "reply", reply_json(judgement));
 }

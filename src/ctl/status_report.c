@@ -98,8 +98,8 @@ static void print_server(const json_t *server, time_t now)
 		json_number_value(json_object_get(server, "latency_ms")));
 	say_row("", row);
 	snprintf(row, sizeof(row), "%lld answered, %lld refused, %lld nonsense, %lld silent",
-		number(server, "answered"), number(server, "refused"),
-		number(server, "nonsense"), number(server, "silent"));
+		number(server, "answered"), number(server, "refused"), number(server, "nonsense"),
+		number(server, "silent"));
 	say_row("", row);
 	if (number(server, "last_error_at") == 0)
 		return;
@@ -123,10 +123,12 @@ static void print_counters(json_t *counters)
 	const char *name, *label = "messages";
 	json_t *count;
 
-	json_object_foreach(counters, name, count) {
+	json_object_foreach(counters, name, count)
+	{
 		char row[ROW_SIZE];
 
-		snprintf(row, sizeof(row), "%10lld  %s", (long long)json_integer_value(count), name);
+		snprintf(
+			row, sizeof(row), "%10lld  %s", (long long)json_integer_value(count), name);
 		say_row(label, row);
 		label = "";
 	}

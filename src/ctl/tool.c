@@ -177,8 +177,8 @@ static int put_json(const char *bytes, size_t length, void *context)
 
 void print_json_value(const json_t *value, size_t flags)
 {
-	json_dump_callback(value, put_json, NULL,
-		flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
+	json_dump_callback(
+		value, put_json, NULL, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
 }
 
 void say_json(json_t *value)

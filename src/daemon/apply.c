@@ -22,14 +22,15 @@ static const char *outgoing_value(const struct session *session, const char *val
 }
 
 /* From the last to the first: Postfix renumbers after each deletion. */
-static bool remove_headers(SMFICTX *context, const struct session *session,
-	const struct judgement *judgement)
+static bool remove_headers(
+	SMFICTX *context, const struct session *session, const struct judgement *judgement)
 {
 	const struct header_list *list = message_headers(session->mail.message);
 
 	if (judgement->removal_count > 0 && !session->can.change_headers) {
 		log_warn(session->mail.envelope.queue_id,
-			"forged X-Spam fields stay: the mail server does not let filters change headers");
+			"forged X-Spam fields stay: the mail server does not let filters change "
+		        "headers");
 		return true;
 	}
 	for (size_t i = 0; i < judgement->removal_count; i++) {
@@ -43,8 +44,8 @@ static bool remove_headers(SMFICTX *context, const struct session *session,
 }
 
 /* Each goes to the same place, so the last one is put in first. */
-static bool add_headers(SMFICTX *context, const struct session *session,
-	const struct header_list *list)
+static bool add_headers(
+	SMFICTX *context, const struct session *session, const struct header_list *list)
 {
 	for (size_t i = list->count; i > 0; i--) {
 		const char *value = outgoing_value(session, headers_value(list, i - 1));
@@ -57,8 +58,8 @@ static bool add_headers(SMFICTX *context, const struct session *session,
 }
 
 /* Fields that the scorer wants (signatures above all) go where it wants them. */
-static bool add_wanted(SMFICTX *context, const struct session *session,
-	const struct message_edits *edits)
+static bool add_wanted(
+	SMFICTX *context, const struct session *session, const struct message_edits *edits)
 {
 	for (size_t i = 0; edits != NULL && i < edits->addition_count; i++) {
 		const struct edit_addition *addition = &edits->additions[i];
@@ -89,7 +90,8 @@ static void set_reply(SMFICTX *context, const struct session *session, const cha
 	buf_free(&safe);
 	if (set)
 		return;
-	log_warn(session->mail.envelope.queue_id, "the mail server's own words are used for the reply");
+	log_warn(session->mail.envelope.queue_id,
+		"the mail server's own words are used for the reply");
 	(void)smfi_setreply(context, code, (char *)enhanced, (char *)fallback);
 }
 
@@ -112,10 +114,9 @@ static bool tag_subject(SMFICTX *context, const struct session *session, const c
 	case SUBJECT_TAGGED:
 		value = outgoing_value(session, buf_text(&tagged));
 		/* Not every mail server adds a field that is to be changed but is not there. */
-		good = (instance == 0 ?
-				smfi_addheader(context, (char *)"Subject", (char *)value) :
-				smfi_chgheader(context, (char *)"Subject", instance, (char *)value)) ==
-			MI_SUCCESS;
+		good = (instance == 0 ? smfi_addheader(context, (char *)"Subject", (char *)value) :
+					smfi_chgheader(context, (char *)"Subject", instance,
+						(char *)value)) == MI_SUCCESS;
 		break;
 	case SUBJECT_ALREADY:
 		break;
@@ -141,15 +142,14 @@ static bool replace_subject(SMFICTX *context, const struct session *session, con
 }
 
 /* Put the tag before every Subject: a mail reader may show any of them. */
-static bool tag_subjects(SMFICTX *context, const struct session *session,
-	const struct judgement *judgement)
+static bool tag_subjects(
+	SMFICTX *context, const struct session *session, const struct judgement *judgement)
 {
 	const struct header_list *list = message_headers(session->mail.message);
 	const char *tag = judgement->subject_tag;
 	int instance = 0;
 
-	if (judgement->edits != NULL && judgement->edits->subject != NULL &&
-		judgement->action.spam)
+	if (judgement->edits != NULL && judgement->edits->subject != NULL && judgement->action.spam)
 		return replace_subject(context, session, judgement->edits->subject);
 	if (tag == NULL || tag[0] == '\0' || !session->can.change_headers)
 		return true;
@@ -161,8 +161,8 @@ static bool tag_subjects(SMFICTX *context, const struct session *session,
 }
 
 /* Who does not get the message is taken off the envelope, then who is to get it is put there. */
-static bool change_recipients(SMFICTX *context, const struct session *session,
-	const struct judgement *judgement)
+static bool change_recipients(
+	SMFICTX *context, const struct session *session, const struct judgement *judgement)
 {
 	const struct strlist *given = &session->mail.envelope.recipients_raw;
 
@@ -199,8 +199,8 @@ static size_t count_wanted(const struct session *session, const struct judgement
 }
 
 /* Without a recipient, the mail server would drop the message. */
-static bool remove_unwanted(SMFICTX *context, const struct session *session,
-	const struct judgement *judgement)
+static bool remove_unwanted(
+	SMFICTX *context, const struct session *session, const struct judgement *judgement)
 {
 	const struct envelope *envelope = &session->mail.envelope;
 
@@ -233,8 +233,8 @@ static int change_sender(SMFICTX *context, char *address)
 }
 
 /* Sender and recipients as a trusted scorer wants them, as far as the mail server allows it. */
-static bool change_envelope(SMFICTX *context, const struct session *session,
-	const struct judgement *judgement)
+static bool change_envelope(
+	SMFICTX *context, const struct session *session, const struct judgement *judgement)
 {
 	const struct message_edits *edits = judgement->edits;
 
@@ -249,8 +249,8 @@ static bool change_envelope(SMFICTX *context, const struct session *session,
 	return remove_unwanted(context, session, judgement);
 }
 
-static sfsistat deliver(SMFICTX *context, const struct session *session,
-	struct judgement *judgement)
+static sfsistat deliver(
+	SMFICTX *context, const struct session *session, struct judgement *judgement)
 {
 	if (remove_headers(context, session, judgement) &&
 		tag_subjects(context, session, judgement) &&
@@ -269,8 +269,8 @@ static sfsistat deliver(SMFICTX *context, const struct session *session,
  * Everything that is to be stored is durable before the mail server hears of it. What cannot be
  * stored is deferred: neither lost nor delivered to who does not want it.
  */
-static void hold(const struct session *session, struct judgement *judgement,
-	const struct apply_means *means)
+static void hold(
+	const struct session *session, struct judgement *judgement, const struct apply_means *means)
 {
 	const struct store_request request = { .client = &session->mail.client,
 		.envelope = &session->mail.envelope,
@@ -290,7 +290,8 @@ static void hold(const struct session *session, struct judgement *judgement,
 		err_set(&err, "the quarantine is not open");
 	else if (store_write_within(means->store, &request, means->deadline, id, &err) == 0)
 		return;
-	log_err(session->mail.envelope.queue_id, "quarantine: %s: the message is deferred", err.text);
+	log_err(session->mail.envelope.queue_id, "quarantine: %s: the message is deferred",
+		err.text);
 	judgement_defer(judgement, "quarantine");
 }
 

@@ -186,8 +186,8 @@ static bool send_all(int fd, const struct buf *text, struct deadline until)
 	size_t sent = 0;
 
 	while (sent < text->length && ready(fd, POLLOUT, until)) {
-		ssize_t now = send(fd, text->data + sent, text->length - sent,
-			MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t now = send(
+			fd, text->data + sent, text->length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (now < 0 && errno != EAGAIN && errno != EINTR)
 			return false;

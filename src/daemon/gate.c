@@ -70,7 +70,8 @@ int gate_start(const struct listen_setting *listen, struct err *err)
 	if (fd < 0)
 		return err_set_errno(err, errno,
 			"the daemon cannot reach its own socket %s (its user needs to pass each "
-			"directory of the path)", listen->text);
+			"directory of the path)",
+			listen->text);
 	close(fd);
 	gate.listen = listen;
 	gate.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -107,8 +108,8 @@ int patient_accept(int fd, struct sockaddr *address, socklen_t *length)
 	int accepted = accept4(fd, address, length, SOCK_CLOEXEC);
 	int errnum = errno;
 
-	if (accepted < 0 && (errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM ||
-				    errnum == ENOBUFS))
+	if (accepted < 0 &&
+		(errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM || errnum == ENOBUFS))
 		nanosleep(&pause, NULL);
 	errno = errnum;
 	return accepted;

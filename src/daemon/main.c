@@ -39,11 +39,10 @@ struct options {
 	bool test_only;
 };
 
-static const char usage[] =
-	"usage: spambridge [-c FILE] [-t] [-V]\n"
-	"  -c FILE  read this configuration (default: " DEFAULT_CONFIG ")\n"
-	"  -t       check the configuration and exit\n"
-	"  -V       print the version and exit\n";
+static const char usage[] = "usage: spambridge [-c FILE] [-t] [-V]\n"
+			    "  -c FILE  read this configuration (default: " DEFAULT_CONFIG ")\n"
+			    "  -t       check the configuration and exit\n"
+			    "  -V       print the version and exit\n";
 
 /* Set by the signal handler, read by the main thread, which it wakes. */
 static volatile sig_atomic_t stop_wanted, reload_wanted;
@@ -174,7 +173,8 @@ static void live(void)
 	uint64_t counter;
 
 	while (!stop_wanted && !milter_ended()) {
-		(void)poll(&set, 1, watchdog_ms > 0 && watchdog_ms < 1000 ? (int)watchdog_ms : 1000);
+		(void)poll(
+			&set, 1, watchdog_ms > 0 && watchdog_ms < 1000 ? (int)watchdog_ms : 1000);
 		(void)!read(signal_fd, &counter, sizeof(counter));
 		if (watchdog_ms > 0)
 			process_notify_watchdog();

@@ -97,18 +97,19 @@ size_t metrics_counters(struct metrics_counter *counters, size_t room)
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
-	buf_printf(out, "# HELP spambridge_%s %s\n# TYPE spambridge_%s %s\n", name, help, name, type);
+	buf_printf(
+		out, "# HELP spambridge_%s %s\n# TYPE spambridge_%s %s\n", name, help, name, type);
 }
 
-static void single(struct buf *out, const char *name, const char *type, const char *help,
-	uint64_t value)
+static void single(
+	struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
 {
 	head(out, name, type, help);
 	buf_printf(out, "spambridge_%s %llu\n", name, (unsigned long long)value);
 }
 
-static void print_histogram(struct buf *out, const char *name, const char *help,
-	const struct histogram *histogram)
+static void print_histogram(
+	struct buf *out, const char *name, const char *help, const struct histogram *histogram)
 {
 	uint64_t below = 0;
 
@@ -136,8 +137,7 @@ static void print_messages(struct buf *out)
 		"Messages to recipients with mode = observe, by what would have been done.");
 	for (size_t i = 0; i < OBSERVED && metrics.observed[i].action != NULL; i++)
 		buf_printf(out, "spambridge_observed_total{action=\"%s\"} %llu\n",
-			metrics.observed[i].action,
-			(unsigned long long)metrics.observed[i].count);
+			metrics.observed[i].action, (unsigned long long)metrics.observed[i].count);
 	print_histogram(out, "scan_seconds", "Time from asking a scorer to its verdict or failure.",
 		&metrics.scan);
 	print_histogram(out, "message_seconds", "Time from end of message to the judgement.",
@@ -208,15 +208,16 @@ bool metrics_print(struct buf *out)
 	print_messages(out);
 	print_servers(out);
 	single(out, "sessions", "gauge", "Open connections of mail servers.", runtime_sessions());
-	single(out, "messages_under_way", "gauge", "Messages that have begun and have no answer yet.",
-		runtime_messages());
-	single(out, "threads_wanted", "gauge", "Sessions that wait for a thread.", threads_waiting());
+	single(out, "messages_under_way", "gauge",
+		"Messages that have begun and have no answer yet.", runtime_messages());
+	single(out, "threads_wanted", "gauge", "Sessions that wait for a thread.",
+		threads_waiting());
 	single(out, "late_scans", "gauge", "Scans that go on after their deadline.", late.running);
 	single(out, "late_verdicts", "gauge", "Late verdicts kept for a retry.", late.kept);
 	single(out, "late_verdicts_used_total", "counter", "Retries answered by a late verdict.",
 		late.used);
-	single(out, "log_dropped_total", "counter", "Log records dropped because the log was too slow.",
-		log_dropped());
+	single(out, "log_dropped_total", "counter",
+		"Log records dropped because the log was too slow.", log_dropped());
 	single(out, "config_loaded_timestamp_seconds", "gauge",
 		"When the configuration in use was loaded.", (uint64_t)runtime_loaded_at());
 	return !out->failed;

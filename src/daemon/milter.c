@@ -52,7 +52,8 @@ static void ask_for_macros(SMFICTX *context)
 	} lists[] = {
 		{ SMFIM_CONNECT, "j _ {client_addr} {client_name} {daemon_name}" },
 		{ SMFIM_HELO, "{tls_version} {cipher} {cipher_bits}" },
-		{ SMFIM_ENVFROM, "i {auth_type} {auth_authen} {tls_version} {cipher} {cipher_bits}" },
+		{ SMFIM_ENVFROM,
+			"i {auth_type} {auth_authen} {tls_version} {cipher} {cipher_bits}" },
 		{ SMFIM_ENVRCPT, "i" },
 		{ SMFIM_DATA, "i" },
 		{ SMFIM_EOH, "i" },
@@ -319,7 +320,8 @@ int milter_open(const struct settings *settings, struct err *err)
 	if (smfi_register(description) != MI_SUCCESS)
 		return err_set(err, "libmilter refuses the registration (out of memory?)");
 	if (smfi_setconn(settings->listen.text) != MI_SUCCESS)
-		return err_set(err, "listen = \"%s\": libmilter does not take it", settings->listen.text);
+		return err_set(
+			err, "listen = \"%s\": libmilter does not take it", settings->listen.text);
 	(void)smfi_settimeout(IDLE_SECONDS);
 	errno = 0;
 	if (smfi_opensocket(false) != MI_SUCCESS)

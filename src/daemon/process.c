@@ -29,7 +29,8 @@ int process_raise_descriptors(const struct settings *settings, struct err *err)
 		return err_set_errno(err, errno, "cannot read the limit of open files");
 	if (limit.rlim_max < needed)
 		return err_set(err,
-			"max_sessions = %u needs %llu open files, but the hard limit is %llu: raise it "
+			"max_sessions = %u needs %llu open files, but the hard limit is %llu: "
+		        "raise it "
 			"(LimitNOFILE= in the unit, ulimit -Hn) or lower max_sessions",
 			settings->max_sessions, (unsigned long long)needed,
 			(unsigned long long)limit.rlim_max);
@@ -45,7 +46,8 @@ int process_raise_descriptors(const struct settings *settings, struct err *err)
 static int become(const struct passwd *user, struct err *err)
 {
 	if (initgroups(user->pw_name, user->pw_gid) != 0)
-		return err_set_errno(err, errno, "cannot take the groups of user %s", user->pw_name);
+		return err_set_errno(
+			err, errno, "cannot take the groups of user %s", user->pw_name);
 	if (setresgid(user->pw_gid, user->pw_gid, user->pw_gid) != 0 ||
 		setresuid(user->pw_uid, user->pw_uid, user->pw_uid) != 0)
 		return err_set_errno(err, errno, "cannot become user %s", user->pw_name);
@@ -68,12 +70,15 @@ int process_drop_privileges(const struct settings *settings, struct err *err)
 		return 0;
 	user = getpwnam(settings->user);
 	if (user == NULL)
-		return err_set(err, "user = \"%s\": there is no such user; create it with "
-				    "'adduser --system --group %s' or name another one",
+		return err_set(err,
+			"user = \"%s\": there is no such user; create it with "
+			"'adduser --system --group %s' or name another one",
 			settings->user, settings->user);
 	if (user->pw_uid == 0)
-		return err_set(err, "user = \"%s\": spambridge does not run as root; name an "
-				    "unprivileged user", settings->user);
+		return err_set(err,
+			"user = \"%s\": spambridge does not run as root; name an "
+			"unprivileged user",
+			settings->user);
 	return become(user, err);
 }
 

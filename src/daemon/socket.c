@@ -75,13 +75,17 @@ static int clear_path(const char *path, struct err *err)
 	if (lstat(path, &status) != 0)
 		return errno == ENOENT ? 0 : err_set_errno(err, errno, "cannot examine %s", path);
 	if (!S_ISSOCK(status.st_mode))
-		return err_set(err, "%s exists and is not a socket: remove it or choose another path "
-				    "for listen", path);
+		return err_set(err,
+			"%s exists and is not a socket: remove it or choose another path "
+			"for listen",
+			path);
 	fd = connect_unix(path);
 	if (fd >= 0) {
 		close(fd);
-		return err_set(err, "%s is in use: another spambridge is running (or stop what listens "
-				    "there)", path);
+		return err_set(err,
+			"%s is in use: another spambridge is running (or stop what listens "
+			"there)",
+			path);
 	}
 	if (errno != ECONNREFUSED)
 		return err_set_errno(err, errno, "cannot tell whether %s is in use", path);
@@ -107,8 +111,10 @@ int socket_listen_unix(const char *path, mode_t mode, struct err *err)
 	umask(before);
 	if (result == 0 && listen(fd, 16) == 0)
 		return fd;
-	err_set_errno(err, errno, "cannot listen on %s (its directory must exist and belong to the "
-				  "daemon's user)", path);
+	err_set_errno(err, errno,
+		"cannot listen on %s (its directory must exist and belong to the "
+		"daemon's user)",
+		path);
 	close(fd);
 	return -1;
 }
@@ -123,8 +129,8 @@ static int find_group(const char *name, gid_t *ret_group, struct err *err)
 	return 0;
 }
 
-int socket_prepare(const struct settings *settings, struct socket_making *ret_making,
-	struct err *err)
+int socket_prepare(
+	const struct settings *settings, struct socket_making *ret_making, struct err *err)
 {
 	gid_t group = (gid_t)-1;
 
@@ -141,10 +147,10 @@ int socket_prepare(const struct settings *settings, struct socket_making *ret_ma
 		/* Without the right to change groups, socket_finish() does it by chown. */
 		ret_making->group_changed = setegid(group) == 0;
 	}
-	ret_making->umask_before = umask(
-		settings->socket_group[0] == '\0' || ret_making->group_changed ?
-			(mode_t)(~settings->socket_mode & 0777) :
-			(mode_t)0177);
+	ret_making->umask_before =
+		umask(settings->socket_group[0] == '\0' || ret_making->group_changed ?
+				(mode_t)(~settings->socket_mode & 0777) :
+				(mode_t)0177);
 	return 0;
 }
 
@@ -185,16 +191,18 @@ static int set_owner_and_mode(const struct settings *settings, struct err *err)
 			return -1;
 		if (chown(path, (uid_t)-1, group) != 0 && !directory_gives_group(path, group))
 			return err_set_errno(err, errno,
-				"cannot give %s to group %s: start as root, or make the user a member of "
-				"that group", path, settings->socket_group);
+				"cannot give %s to group %s: start as root, or make the user a "
+			        "member of "
+				"that group",
+				path, settings->socket_group);
 	}
 	if (chmod(path, settings->socket_mode) != 0)
 		return err_set_errno(err, errno, "cannot set the mode of %s", path);
 	return 0;
 }
 
-int socket_finish(const struct settings *settings, const struct socket_making *making,
-	struct err *err)
+int socket_finish(
+	const struct settings *settings, const struct socket_making *making, struct err *err)
 {
 	int result = 0;
 

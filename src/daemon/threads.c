@@ -36,9 +36,9 @@ static struct {
 	pthread_cond_t changed;
 	STAILQ_HEAD(, work) queue;
 	unsigned waiting;
-	int idle;       /* spare threads without work; below 0 for a moment while one is counted */
+	int idle; /* spare threads without work; below 0 for a moment while one is counted */
 	bool started;
-	bool refused;   /* said in the log, until it works again */
+	bool refused; /* said in the log, until it works again */
 } spare = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
 	.queue = STAILQ_HEAD_INITIALIZER(spare.queue) };
@@ -167,8 +167,9 @@ static bool keep(void *(*routine)(void *), void *argument)
 	pthread_cond_broadcast(&spare.changed);
 	pthread_mutex_unlock(&spare.lock);
 	if (say)
-		log_err(NULL, "the system gives no more threads: sessions wait for a spare one (raise "
-			      "TasksMax= in the unit or the limit of processes)");
+		log_err(NULL,
+			"the system gives no more threads: sessions wait for a spare one (raise "
+			"TasksMax= in the unit or the limit of processes)");
 	return true;
 }
 

@@ -51,8 +51,8 @@ static const char *outbound_sender(const struct envelope *envelope)
 }
 
 /* The thresholds of every recipient; for exempt clients' mail those of `outbound`. */
-static bool look_up_policies(const struct transaction *mail, enum exemption exemption,
-	struct judgement *judgement)
+static bool look_up_policies(
+	const struct transaction *mail, enum exemption exemption, struct judgement *judgement)
 {
 	const struct strlist *recipients = &mail->envelope.recipients;
 	const struct accept_facts facts = { mail->envelope.sender,
@@ -97,8 +97,9 @@ static void ask(const struct judge_input *input, struct judgement *judgement)
 	unsigned char identity[DIGEST_SIZE];
 	struct scan_request_options options = { mail->settings->max_scan_size, time(NULL),
 		transaction_keeps_spam_headers(mail), SCAN_FOR_SCORE };
-	struct scan scan = { .pool = mail->pool, .deadline = input->deadline,
-		.listener = input->listener };
+	struct scan scan = {
+		.pool = mail->pool, .deadline = input->deadline, .listener = input->listener
+	};
 
 	if (input->late != NULL && may_defer(judgement) &&
 		message_identity(&mail->envelope, mail->message, identity)) {
@@ -110,14 +111,14 @@ static void ask(const struct judge_input *input, struct judgement *judgement)
 			return;
 		case LATE_RUNNING:
 			judgement->verdict.status = VERDICT_TIMEOUT;
-			err_set(&judgement->verdict.err, "still being scanned since an earlier attempt");
+			err_set(&judgement->verdict.err,
+				"still being scanned since an earlier attempt");
 			return;
 		case LATE_NONE:
 			break;
 		}
 	}
-	scan.request = scan_request_new(&mail->client, &mail->envelope, mail->message,
-		&options);
+	scan.request = scan_request_new(&mail->client, &mail->envelope, mail->message, &options);
 	if (scan.request == NULL) {
 		judgement->verdict.status = VERDICT_ERROR;
 		err_set(&judgement->verdict.err, "out of memory");
@@ -206,8 +207,7 @@ static bool choose_added(struct judgement *judgement)
 	if (judgement->action.kind != ACTION_DELIVER)
 		return true;
 	for (size_t i = 0; good && i < judgement->policy_count; i++) {
-		const char *address =
-			outcome_adds(judgement->outcomes[i], &judgement->policies[i]);
+		const char *address = outcome_adds(judgement->outcomes[i], &judgement->policies[i]);
 
 		if (address != NULL && !contains(&judgement->added, address))
 			good = strlist_add(&judgement->added, address);
@@ -269,8 +269,8 @@ static void join_tests(struct buf *out, const struct verdict *verdict)
 	}
 }
 
-static bool expand_text(const struct transaction *mail, const struct judgement *judgement,
-	struct buf *text)
+static bool expand_text(
+	const struct transaction *mail, const struct judgement *judgement, struct buf *text)
 {
 	const struct envelope *envelope = &mail->envelope;
 	const struct template_facts facts = { .score = judgement->verdict.score,
@@ -280,7 +280,8 @@ static bool expand_text(const struct transaction *mail, const struct judgement *
 		.id = judgement->item_id[0] != '\0' ? judgement->item_id : envelope_id(envelope),
 		.queue_id = envelope_id(envelope),
 		.sender = envelope->sender,
-		.recipient = envelope->recipients.count == 1 ? envelope->recipients.items[0] : NULL };
+		.recipient =
+			envelope->recipients.count == 1 ? envelope->recipients.items[0] : NULL };
 	struct template_facts complete = facts;
 	struct buf tests;
 	bool good;
@@ -298,8 +299,8 @@ static bool put_scorers_words(const struct judgement *judgement, struct buf *tex
 {
 	if (judgement->item_id[0] == '\0')
 		return buf_puts(text, judgement->verdict.reply);
-	return buf_printf(text, "%.800s, reference %s", judgement->verdict.reply,
-		judgement->item_id);
+	return buf_printf(
+		text, "%.800s, reference %s", judgement->verdict.reply, judgement->item_id);
 }
 
 /* Empty when it cannot be built: apply() then has words of its own. */
@@ -373,9 +374,9 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement)
 
 void judgement_defer(struct judgement *judgement, const char *why)
 {
-	judgement->action = (struct action){ .kind = ACTION_TEMPFAIL,
-		.required = THRESHOLD_OFF,
-		.code = CODE_TEMPFAIL };
+	judgement->action = (struct action){
+		.kind = ACTION_TEMPFAIL, .required = THRESHOLD_OFF, .code = CODE_TEMPFAIL
+	};
 	for (size_t i = 0; i < judgement->policy_count; i++)
 		judgement->outcomes[i] = OUTCOME_TEMPFAIL;
 	judgement->reason = why;

@@ -86,8 +86,7 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 			mail->envelope.sender);
 	put_recipients(&line, &mail->envelope.recipients);
 	put(&line, "client", mail->client.address);
-	put_number(&line, "size",
-		mail->message == NULL ? 0 : message_size(mail->message));
+	put_number(&line, "size", mail->message == NULL ? 0 : message_size(mail->message));
 	put(&line, "scorer", verdict->scorer);
 	put(&line, "server", verdict->server);
 	put_score(&line, "score", verdict->status == VERDICT_SCORED, verdict->score);

@@ -28,7 +28,7 @@ struct shadow_job {
 	struct policy_fields *policies;
 	size_t policy_count;
 	struct scan_request_options options;
-	char *scorer;       /* the one in use */
+	char *scorer; /* the one in use */
 	int32_t score;
 	const char *action; /* a constant */
 };
@@ -67,8 +67,8 @@ static bool is_its_turn(struct shadow *shadow, unsigned share)
 	return turn;
 }
 
-static bool is_wanted(struct shadow *shadow, const struct transaction *mail,
-	const struct judgement *judgement)
+static bool is_wanted(
+	struct shadow *shadow, const struct transaction *mail, const struct judgement *judgement)
 {
 	return shadow != NULL && mail->settings->shadow[0] != '\0' && mail->pool != NULL &&
 		judgement->verdict.status == VERDICT_SCORED && !judgement->verdict.late &&
@@ -90,8 +90,7 @@ static bool copy_policies(struct shadow_job *job, const struct judgement *judgem
 	return true;
 }
 
-static struct shadow_job *job_new(const struct transaction *mail,
-	const struct judgement *judgement)
+static struct shadow_job *job_new(const struct transaction *mail, const struct judgement *judgement)
 {
 	struct shadow_job *job = calloc(1, sizeof(*job));
 
@@ -111,8 +110,8 @@ static struct shadow_job *job_new(const struct transaction *mail,
 	return NULL;
 }
 
-void shadow_offer(struct shadow *shadow, const struct transaction *mail,
-	const struct judgement *judgement)
+void shadow_offer(
+	struct shadow *shadow, const struct transaction *mail, const struct judgement *judgement)
 {
 	struct shadow_job *job;
 

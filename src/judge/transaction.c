@@ -29,8 +29,8 @@ static const char *real_name(const char *host)
 	return host;
 }
 
-void transaction_connect(struct transaction *transaction, const char *host,
-	const struct sockaddr *address)
+void transaction_connect(
+	struct transaction *transaction, const char *host, const struct sockaddr *address)
 {
 	struct client *client = &transaction->client;
 	char text[INET6_ADDRSTRLEN] = "";

@@ -101,8 +101,8 @@ static int last_first(const void *a, const void *b)
 	return left->index > right->index ? -1 : 1;
 }
 
-bool headers_reserved(const struct header_list *list, struct header_instance **ret_instances,
-	size_t *ret_count)
+bool headers_reserved(
+	const struct header_list *list, struct header_instance **ret_instances, size_t *ret_count)
 {
 	struct header_instance *instances = NULL;
 	struct named *named;

@@ -18,8 +18,8 @@ struct message {
 	atomic_uint owners;
 	struct message_limits limits;
 	struct header_list headers;
-	struct buf body;   /* the whole body while it is small, empty once it is in the file */
-	int fd;            /* the unlinked file, or -1 */
+	struct buf body; /* the whole body while it is small, empty once it is in the file */
+	int fd;          /* the unlinked file, or -1 */
 	size_t body_length;
 	uint64_t header_bytes;
 	uint64_t body_seen;
@@ -124,8 +124,8 @@ static bool store(struct message *message, const void *bytes, size_t length)
 	if (io_write_all(message->fd, bytes, length) == 0)
 		return true;
 	message->failed = true;
-	err_set_errno(&message->err, errno, "cannot keep a large body in %s",
-		message->limits.directory);
+	err_set_errno(
+		&message->err, errno, "cannot keep a large body in %s", message->limits.directory);
 	return false;
 }
 

@@ -72,8 +72,8 @@ static bool copy_lists(struct verdict *ret, const struct verdict *verdict)
 	for (size_t i = 0; i < verdict->test_count; i++) {
 		const struct verdict_test *test = &verdict->tests[i];
 
-		if (!verdict_add_test(ret, test->name, strlen(test->name), test->has_score,
-			    test->score))
+		if (!verdict_add_test(
+			    ret, test->name, strlen(test->name), test->has_score, test->score))
 			return false;
 	}
 	for (size_t i = 0; i < verdict->extra.count; i++)
@@ -93,8 +93,7 @@ bool verdict_copy(struct verdict *ret, const struct verdict *verdict)
 	headers_init(&ret->extra, LIMIT_SPAMD_REPLY);
 	if (copy_text(&ret->autolearn, verdict->autolearn) &&
 		copy_text(&ret->version, verdict->version) &&
-		copy_text(&ret->reply, verdict->reply) &&
-		copy_edits(&ret->edits, verdict->edits) &&
+		copy_text(&ret->reply, verdict->reply) && copy_edits(&ret->edits, verdict->edits) &&
 		copy_text(&ret->scorer, verdict->scorer) &&
 		copy_text(&ret->server, verdict->server) && copy_lists(ret, verdict))
 		return true;
@@ -124,8 +123,8 @@ static char *clean_name(const char *name, size_t length)
 	return copy;
 }
 
-bool verdict_add_test(struct verdict *verdict, const char *name, size_t length, bool has_score,
-	int32_t score)
+bool verdict_add_test(
+	struct verdict *verdict, const char *name, size_t length, bool has_score, int32_t score)
 {
 	size_t capacity = verdict->test_capacity == 0 ? 16 : verdict->test_capacity * 2;
 	struct verdict_test *tests = verdict->tests;

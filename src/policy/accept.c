@@ -27,13 +27,12 @@ static void compare(const char *key, void *context)
 {
 	struct comparison *comparison = context;
 
-	for (const struct accept_item *item = comparison->list;
-		item != NULL && !comparison->found; item = item->next)
+	for (const struct accept_item *item = comparison->list; item != NULL && !comparison->found;
+		item = item->next)
 		comparison->found = matches(item->name, key);
 }
 
-static bool has_address(
-	const struct accept_item *list, const char *address, const char *delimiters)
+static bool has_address(const struct accept_item *list, const char *address, const char *delimiters)
 {
 	struct comparison comparison = { list, false };
 
@@ -42,10 +41,10 @@ static bool has_address(
 	return comparison.found;
 }
 
-bool policy_accepts(const struct policy_fields *fields, const char *recipient,
-	const struct accept_facts *facts)
+bool policy_accepts(
+	const struct policy_fields *fields, const char *recipient, const struct accept_facts *facts)
 {
 	return accept_has_client(fields->accept_clients, facts->client) ||
-	       has_address(fields->accept_senders, facts->sender, facts->delimiters) ||
-	       has_address(fields->accept_recipients, recipient, facts->delimiters);
+		has_address(fields->accept_senders, facts->sender, facts->delimiters) ||
+		has_address(fields->accept_recipients, recipient, facts->delimiters);
 }

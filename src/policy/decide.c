@@ -92,8 +92,8 @@ static enum outcome refused(const struct policy_fields *fields)
 }
 
 /* A scorer that is trusted to decide; only our own settings let anything be thrown away. */
-static enum outcome outcome_of_wish(const struct policy_fields *fields,
-	const struct verdict *verdict)
+static enum outcome outcome_of_wish(
+	const struct policy_fields *fields, const struct verdict *verdict)
 {
 	switch (verdict->wish) {
 	case WISH_PASS:
@@ -244,8 +244,8 @@ static int32_t threshold_of(const struct policy_fields *fields, enum outcome out
  * The recipient with this outcome and the mildest threshold, which the score has reached as well:
  * for the reply and the log. `only_class` limits it to reply codes that begin so; 0: any.
  */
-static bool find_decisive(struct action *action, const struct policy_fields *policies,
-	size_t count, const enum outcome *outcomes, enum outcome wanted, char only_class)
+static bool find_decisive(struct action *action, const struct policy_fields *policies, size_t count,
+	const enum outcome *outcomes, enum outcome wanted, char only_class)
 {
 	action->decisive = NULL;
 	for (size_t i = 0; i < count; i++) {
@@ -286,8 +286,7 @@ static void discard(struct action *action, const struct policy_fields *policies,
 	const enum outcome *outcomes)
 {
 	action->kind = ACTION_DISCARD;
-	action->hold =
-		find_decisive(action, policies, count, outcomes, OUTCOME_QUARANTINE, 0);
+	action->hold = find_decisive(action, policies, count, outcomes, OUTCOME_QUARANTINE, 0);
 	if (!action->hold)
 		find_decisive(action, policies, count, outcomes, OUTCOME_DISCARD, 0);
 }

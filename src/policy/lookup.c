@@ -36,8 +36,8 @@ void policy_lookup(
 	*ret_fields = (struct policy_fields){ 0 };
 	if (policy_index_count(settings->index) > 0) {
 		policy_mailbox(settings, recipient, &mailbox);
-		address_keys(mailbox.address, settings->recipient_delimiter, find_and_merge,
-			&search);
+		address_keys(
+			mailbox.address, settings->recipient_delimiter, find_and_merge, &search);
 	}
 	policy_fields_merge(ret_fields, &settings->policy);
 }
@@ -65,7 +65,7 @@ void policy_lookup_outbound(
 	policy_fields_merge(ret_fields, &settings->outbound.fields);
 	/* Whom others' recipients trust says nothing of our own senders. */
 	ret_fields->set |= 1u << POLICY_ACCEPT_SENDERS | 1u << POLICY_ACCEPT_CLIENTS |
-			   1u << POLICY_ACCEPT_RECIPIENTS;
+		1u << POLICY_ACCEPT_RECIPIENTS;
 	policy_fields_merge(ret_fields, &settings->policy);
 }
 

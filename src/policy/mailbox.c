@@ -32,7 +32,8 @@ static void try_key(const char *key, void *context)
 		snprintf(mailbox->address, sizeof(mailbox->address), "%s", found);
 	else
 		snprintf(mailbox->address, sizeof(mailbox->address), "%.*s%s",
-			(int)(strrchr(search->whole, '@') + 1 - search->whole), search->whole, found);
+			(int)(strrchr(search->whole, '@') + 1 - search->whole), search->whole,
+			found);
 }
 
 void policy_mailbox(

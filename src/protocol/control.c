@@ -21,7 +21,8 @@ static int read_command(const json_t *request, enum control_command *ret_command
 
 	if (!json_is_integer(version) || json_integer_value(version) != CONTROL_VERSION)
 		return err_set(err, "this daemon speaks version %d", CONTROL_VERSION);
-	for (size_t i = 0; command != NULL && i < sizeof(command_names) / sizeof(*command_names); i++)
+	for (size_t i = 0; command != NULL && i < sizeof(command_names) / sizeof(*command_names);
+		i++)
 		if (strcmp(command, command_names[i]) == 0) {
 			*ret_command = (enum control_command)i;
 			return 0;
@@ -29,8 +30,8 @@ static int read_command(const json_t *request, enum control_command *ret_command
 	return err_set(err, "the commands are status, metrics and reload");
 }
 
-int control_request_parse(const char *line, size_t length, enum control_command *ret_command,
-	struct err *err)
+int control_request_parse(
+	const char *line, size_t length, enum control_command *ret_command, struct err *err)
 {
 	json_error_t where;
 	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, &where);

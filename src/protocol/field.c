@@ -53,9 +53,10 @@ static bool put_line(struct buf *out, struct cursor line, size_t line_left, size
 		if (out->length + length > total)
 			return false;
 		for (; length > 0; length--, line.at++)
-			buf_putc(out, *line.at == '\t' || (*line.at >= 0x20 && *line.at < 0x7f)
-					      ? *line.at
-					      : '?');
+			buf_putc(out,
+				*line.at == '\t' || (*line.at >= 0x20 && *line.at < 0x7f) ?
+					*line.at :
+					'?');
 		cursor_blanks(&line);
 		if (cursor_at_end(&line))
 			return !out->failed;
@@ -122,7 +123,7 @@ bool field_add(struct header_list *list, const char *name, size_t name_length, c
 	copy[name_length] = '\0';
 	buf_init(&value, LIMIT_ADDED_HEADER);
 	return field_value_put(&value, name_length, text, length) &&
-	       headers_add(list, copy, buf_text(&value));
+		headers_add(list, copy, buf_text(&value));
 }
 
 /* One line of a value: printable, within the limit, with text in it if it is a fold. */

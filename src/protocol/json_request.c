@@ -40,7 +40,7 @@ static json_t *base64_value(const char *text, size_t length)
 static bool set_text(json_t *object, const char *name, const char *text)
 {
 	return text == NULL ||
-	       json_object_set_new_nocheck(object, name, text_value(text, strlen(text))) == 0;
+		json_object_set_new_nocheck(object, name, text_value(text, strlen(text))) == 0;
 }
 
 static json_t *recipients_value(const struct strlist *recipients)
@@ -61,20 +61,20 @@ static json_t *recipients_value(const struct strlist *recipients)
 static bool set_client(json_t *object, const struct client *client)
 {
 	return set_text(object, "client_address", client->address) &&
-	       set_text(object, "client_name", client->name) &&
-	       set_text(object, "helo", client->helo) &&
-	       set_text(object, "server_name", client->server_name) &&
-	       set_text(object, "tls_version", client->tls_version) &&
-	       set_text(object, "tls_cipher", client->tls_cipher);
+		set_text(object, "client_name", client->name) &&
+		set_text(object, "helo", client->helo) &&
+		set_text(object, "server_name", client->server_name) &&
+		set_text(object, "tls_version", client->tls_version) &&
+		set_text(object, "tls_cipher", client->tls_cipher);
 }
 
 static bool set_envelope(json_t *object, const struct envelope *envelope)
 {
 	return (!envelope->has_sender || set_text(object, "sender", envelope->sender)) &&
-	       json_object_set_new_nocheck(
-		       object, "recipients", recipients_value(&envelope->recipients)) == 0 &&
-	       set_text(object, "queue_id", envelope->queue_id) &&
-	       set_text(object, "login", envelope->auth_login);
+		json_object_set_new_nocheck(
+			object, "recipients", recipients_value(&envelope->recipients)) == 0 &&
+		set_text(object, "queue_id", envelope->queue_id) &&
+		set_text(object, "login", envelope->auth_login);
 }
 
 /* "name=value"; a member without '=' is an empty string. */

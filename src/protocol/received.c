@@ -111,7 +111,7 @@ static bool is_local_submission(const struct client *client)
 	const struct sockaddr_in *ip4 = (const struct sockaddr_in *)&client->sockaddr;
 
 	return client->sockaddr.ss_family == AF_INET && ip4->sin_port == 0 &&
-	       ntohl(ip4->sin_addr.s_addr) == INADDR_LOOPBACK;
+		ntohl(ip4->sin_addr.s_addr) == INADDR_LOOPBACK;
 }
 
 static const char *with_word(const struct client *client, const struct envelope *envelope)

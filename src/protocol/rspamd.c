@@ -83,8 +83,8 @@ static enum step take_action(const struct parse *parse)
 static bool action_is_spam(enum rspamd_action action)
 {
 	return action == RSPAMD_REJECT || action == RSPAMD_ADD_HEADER ||
-	       action == RSPAMD_REWRITE_SUBJECT || action == RSPAMD_DISCARD ||
-	       action == RSPAMD_QUARANTINE;
+		action == RSPAMD_REWRITE_SUBJECT || action == RSPAMD_DISCARD ||
+		action == RSPAMD_QUARANTINE;
 }
 
 /* required_score is null where the reject action is disabled. */

@@ -82,12 +82,12 @@ bool rspamd_request_headers(
 	struct header_list *list, const struct client *client, const struct envelope *envelope)
 {
 	return add_ip(list, client->address) && add(list, "Helo", client->helo) &&
-	       add(list, "Hostname", client->name) &&
-	       (!envelope->has_sender || add_address(list, "From", envelope->sender, "<>")) &&
-	       add_recipients(list, &envelope->recipients) &&
-	       add(list, "User", envelope->auth_login) &&
-	       add(list, "Queue-Id", envelope->queue_id) &&
-	       add(list, "MTA-Name", client->server_name) &&
-	       add(list, "TLS-Version", client->tls_version) &&
-	       add(list, "TLS-Cipher", client->tls_cipher);
+		add(list, "Hostname", client->name) &&
+		(!envelope->has_sender || add_address(list, "From", envelope->sender, "<>")) &&
+		add_recipients(list, &envelope->recipients) &&
+		add(list, "User", envelope->auth_login) &&
+		add(list, "Queue-Id", envelope->queue_id) &&
+		add(list, "MTA-Name", client->server_name) &&
+		add(list, "TLS-Version", client->tls_version) &&
+		add(list, "TLS-Cipher", client->tls_cipher);
 }

@@ -151,10 +151,10 @@ static bool parse_spam(struct cursor value, struct spamd_reply *reply)
 		return false;
 	reply->spam = yes;
 	return cursor_blanks(&value) && cursor_byte(&value, ';') && cursor_blanks(&value) &&
-	       parse_score(&value, &reply->score) && cursor_blanks(&value) &&
-	       cursor_byte(&value, '/') && cursor_blanks(&value) &&
-	       parse_score(&value, &reply->required) && cursor_blanks(&value) &&
-	       cursor_at_end(&value);
+		parse_score(&value, &reply->score) && cursor_blanks(&value) &&
+		cursor_byte(&value, '/') && cursor_blanks(&value) &&
+		parse_score(&value, &reply->required) && cursor_blanks(&value) &&
+		cursor_at_end(&value);
 }
 
 static bool parse_length(struct cursor value, struct spamd_reply *reply)
@@ -235,7 +235,7 @@ static bool next_line(struct spamd_reply *reply, const char *bytes, size_t lengt
 		end = memchr(bytes + reply->scanned, '\n', length - reply->scanned);
 	reply->scanned = end ? (size_t)(end - bytes) + 1 : length;
 	*ret_too_long = reply->scanned - reply->line > LIMIT_SPAMD_LINE ||
-	                reply->lines >= LIMIT_SPAMD_LINES;
+		reply->lines >= LIMIT_SPAMD_LINES;
 	if (!end || *ret_too_long)
 		return false;
 	rest = cursor_over(bytes + reply->line, reply->scanned - reply->line);

@@ -154,9 +154,10 @@ static enum subject_result look_for_tag(struct cursor value, const char *tag)
 	decode(&seen, value);
 	if (seen.failed)
 		return SUBJECT_FAILED;
-	return begins_with(cursor_over(buf_text(&seen), seen.length), cursor_over(tag, strlen(tag)))
-	               ? SUBJECT_ALREADY
-	               : SUBJECT_TAGGED;
+	return begins_with(
+		       cursor_over(buf_text(&seen), seen.length), cursor_over(tag, strlen(tag))) ?
+		SUBJECT_ALREADY :
+		SUBJECT_TAGGED;
 }
 
 static bool is_plain(const char *tag)

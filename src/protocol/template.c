@@ -54,7 +54,7 @@ int template_check(const char *text, struct err *err)
 		if (*c == '%' && length == 1 && field_at(c, &length) == FIELD_COUNT)
 			return err_set(err,
 				"unknown field at \"%.32s\"; known are %s, and %%%% for a percent "
-			        "sign",
+				"sign",
 				c, field_list);
 		c += length;
 	}
@@ -64,7 +64,7 @@ int template_check(const char *text, struct err *err)
 static bool is_safe(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c != '\0' && strchr("@._+=-/&'#~:,[]", c) != NULL);
+		(c != '\0' && strchr("@._+=-/&'#~:,[]", c) != NULL);
 }
 
 static void put_value(struct buf *out, const char *value)

@@ -201,7 +201,7 @@ static bool add_status(
 
 	buf_init(&text, LIMIT_ADDED_HEADER);
 	return put_status(&text, verdict, facts) &&
-	       add_folded(list, "X-Spam-Status", buf_text(&text));
+		add_folded(list, "X-Spam-Status", buf_text(&text));
 }
 
 static bool add_version(

@@ -48,8 +48,8 @@ static bool take_name(struct catalogue *catalogue, enum folder folder, const cha
 	return true;
 }
 
-static int read_folder(const struct directory *directory, enum folder folder,
-	struct catalogue *catalogue)
+static int read_folder(
+	const struct directory *directory, enum folder folder, struct catalogue *catalogue)
 {
 	DIR *names = directory_names(directory, folder);
 	struct dirent *entry;
@@ -117,8 +117,8 @@ int catalogue_read(const struct directory *directory, struct catalogue *ret, str
 	return 0;
 }
 
-const struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, const char *prefix,
-	struct err *err)
+const struct catalogue_entry *catalogue_find(
+	const struct catalogue *catalogue, const char *prefix, struct err *err)
 {
 	const struct catalogue_entry *found = NULL;
 	size_t length = strlen(prefix);

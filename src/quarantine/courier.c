@@ -16,7 +16,7 @@
 #define HOST_SIZE        256
 
 struct courier {
-	char *program;      /* NULL: SMTP */
+	char *program; /* NULL: SMTP */
 	struct smtp *smtp;
 	int64_t timeout_ms;
 };
@@ -61,7 +61,8 @@ static bool parse_smtp(const char *route, char host[HOST_SIZE], unsigned *ret_po
 	host[cursor_left(&name)] = '\0';
 	*ret_port = (unsigned)port;
 	/* It becomes part of a URL: only what a host name or a literal consists of. */
-	return strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]") ==
+	return strspn(host,
+		       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]") ==
 		strlen(host);
 }
 
@@ -117,8 +118,8 @@ void courier_close(struct courier **courier)
 	free(gone);
 }
 
-enum delivery courier_send(struct courier *courier, const struct outgoing *outgoing,
-	char reply[COURIER_REPLY_SIZE])
+enum delivery courier_send(
+	struct courier *courier, const struct outgoing *outgoing, char reply[COURIER_REPLY_SIZE])
 {
 	if (outgoing->sender[0] != '\0' && !address_is_safe(outgoing->sender)) {
 		courier_say(reply, "the sender's address is not one that can be sent from");

@@ -30,8 +30,8 @@
 
 struct child {
 	pid_t pid;
-	int in;   /* we write */
-	int out;  /* we read what it complains about */
+	int in;  /* we write */
+	int out; /* we read what it complains about */
 };
 
 static int spawn(const char *program, char *const argv[], int in, int out, pid_t *ret_pid)

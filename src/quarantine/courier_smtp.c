@@ -237,8 +237,7 @@ static bool connect_smtp(struct smtp *smtp, struct smtp_reply *reply)
 	if (smtp->easy != NULL)
 		return true;
 	smtp->offers_utf8 = smtp->offers_eight_bit = false;
-	if (!dial(smtp, reply) ||
-		!read_reply(smtp, deadline_after_ms(smtp->timeout_ms), reply) ||
+	if (!dial(smtp, reply) || !read_reply(smtp, deadline_after_ms(smtp->timeout_ms), reply) ||
 		reply->code != 220)
 		return false;
 	snprintf(hello, sizeof(hello), "EHLO %s\r\n", smtp->name);
@@ -267,8 +266,8 @@ static bool is_ascii(const char *text)
 	return true;
 }
 
-static bool send_envelope(struct smtp *smtp, const struct outgoing *outgoing,
-	struct smtp_reply *reply)
+static bool send_envelope(
+	struct smtp *smtp, const struct outgoing *outgoing, struct smtp_reply *reply)
 {
 	bool need_utf8 = !is_ascii(outgoing->sender) || !is_ascii(outgoing->recipient);
 	char parameters[64];
@@ -308,8 +307,9 @@ static bool send_message(struct smtp *smtp, const struct outgoing *outgoing)
 		else
 			wire_finish(&wire, &piece);
 		offset += (uint64_t)got;
-		if (piece.failed || !send_all(smtp, piece.data, piece.length,
-					    deadline_after_ms(smtp->timeout_ms)))
+		if (piece.failed ||
+			!send_all(smtp, piece.data, piece.length,
+				deadline_after_ms(smtp->timeout_ms)))
 			return false;
 		buf_clear(&piece);
 	}
@@ -324,8 +324,8 @@ static enum delivery judge_reply(const struct smtp_reply *reply)
 }
 
 /* From the 354 on. */
-static enum delivery finish(struct smtp *smtp, const struct outgoing *outgoing,
-	struct smtp_reply *reply)
+static enum delivery finish(
+	struct smtp *smtp, const struct outgoing *outgoing, struct smtp_reply *reply)
 {
 	int64_t patience_ms = DOT_PATIENCE * smtp->timeout_ms;
 
@@ -340,8 +340,8 @@ static enum delivery finish(struct smtp *smtp, const struct outgoing *outgoing,
 }
 
 /* Up to the 354. An old connection of which the server had enough is replaced once. */
-static enum delivery begin(struct smtp *smtp, const struct outgoing *outgoing,
-	struct smtp_reply *reply)
+static enum delivery begin(
+	struct smtp *smtp, const struct outgoing *outgoing, struct smtp_reply *reply)
 {
 	bool reused = smtp->easy != NULL;
 
@@ -356,8 +356,8 @@ static enum delivery begin(struct smtp *smtp, const struct outgoing *outgoing,
 	return reply->code / 100 == 5 ? DELIVERY_REFUSED : DELIVERY_DEFERRED;
 }
 
-enum delivery smtp_send(struct smtp *smtp, const struct outgoing *outgoing,
-	char reply_text[COURIER_REPLY_SIZE])
+enum delivery smtp_send(
+	struct smtp *smtp, const struct outgoing *outgoing, char reply_text[COURIER_REPLY_SIZE])
 {
 	struct smtp_reply reply = { 0 };
 	enum delivery delivery = begin(smtp, outgoing, &reply);

@@ -207,8 +207,8 @@ static bool told_before(const struct digest_options *options, const struct strli
 	size_t index, const char *contact)
 {
 	for (size_t i = 0; i < index; i++) {
-		const char *other = options->contact_of_domain(address_domain(recipients->items[i]),
-			options->context);
+		const char *other = options->contact_of_domain(
+			address_domain(recipients->items[i]), options->context);
 
 		if (other != NULL && address_equal(other, contact))
 			return true;
@@ -284,11 +284,13 @@ static void put_base64(struct buf *out, const struct buf *bytes)
 	buf_puts(out, "\r\n");
 }
 
-static void put_part(struct buf *out, const char *boundary, const char *type,
-	const struct buf *content)
+static void put_part(
+	struct buf *out, const char *boundary, const char *type, const struct buf *content)
 {
-	buf_printf(out, "--%s\r\nContent-Type: %s; charset=utf-8\r\n"
-			"Content-Transfer-Encoding: base64\r\n\r\n", boundary, type);
+	buf_printf(out,
+		"--%s\r\nContent-Type: %s; charset=utf-8\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\n",
+		boundary, type);
 	put_base64(out, content);
 }
 
@@ -306,11 +308,12 @@ static void put_text(struct buf *out, const struct digest_mail *mail, const char
 
 static void put_page(struct buf *out, const struct digest_mail *mail, const char *from)
 {
-	buf_printf(out, "<!DOCTYPE html>\r\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-			"<title>Held mail</title></head><body>\r\n<p>%zu message%s held back as "
-			"probable spam, newest first:</p>\r\n<table border=\"1\" cellpadding=\"4\">"
-			"<tr><th>Reference</th><th>Held since</th><th>Score</th><th>From</th>"
-			"<th>Subject</th><th>Kept until</th></tr>\r\n",
+	buf_printf(out,
+		"<!DOCTYPE html>\r\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+		"<title>Held mail</title></head><body>\r\n<p>%zu message%s held back as "
+		"probable spam, newest first:</p>\r\n<table border=\"1\" cellpadding=\"4\">"
+		"<tr><th>Reference</th><th>Held since</th><th>Score</th><th>From</th>"
+		"<th>Subject</th><th>Kept until</th></tr>\r\n",
 		mail->items, mail->items == 1 ? " was" : "s were");
 	buf_append(out, buf_text(&mail->html), mail->html.length);
 	buf_puts(out, "</table>\r\n");
@@ -318,8 +321,9 @@ static void put_page(struct buf *out, const struct digest_mail *mail, const char
 		buf_printf(out, "<p>... and %zu more.</p>\r\n", mail->unnamed);
 	buf_puts(out, "<p>To have one of them delivered, answer this mail or write to ");
 	put_html(out, from);
-	buf_puts(out, " and give the reference at the beginning of its line.</p>\r\n"
-		      "</body></html>\r\n");
+	buf_puts(out,
+		" and give the reference at the beginning of its line.</p>\r\n"
+		"</body></html>\r\n");
 }
 
 /* RFC 5322 section 3.3, in UTC: no locale, no table of zones. */
@@ -349,12 +353,14 @@ static void put_header(struct buf *out, const struct digest_mail *mail, const ch
 	buf_printf(out, "Message-ID: <%s@%s>\r\n", boundary,
 		*address_domain(from) == '\0' ? "localhost" : address_domain(from));
 	/* RFC 3834 section 5: so that no vacation notice answers. */
-	buf_printf(out, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-			"Content-Type: multipart/alternative; boundary=\"%s\"\r\n\r\n", boundary);
+	buf_printf(out,
+		"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+		"Content-Type: multipart/alternative; boundary=\"%s\"\r\n\r\n",
+		boundary);
 }
 
-bool digest_render(struct buf *out, const struct digest_mail *mail,
-	const struct digest_options *options)
+bool digest_render(
+	struct buf *out, const struct digest_mail *mail, const struct digest_options *options)
 {
 	AUTO(buf_free) struct buf text;
 	AUTO(buf_free) struct buf page;

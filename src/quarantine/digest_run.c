@@ -23,8 +23,8 @@ struct run {
 	const struct directory *directory;
 	struct digest_options options;
 	struct courier *courier;
-	int fd;             /* sent.N, locked */
-	struct buf known;   /* what it says */
+	int fd;           /* sent.N, locked */
+	struct buf known; /* what it says */
 	struct digest_result *result;
 };
 
@@ -67,7 +67,9 @@ static int64_t until_of(const struct buf *known)
 	uint64_t number = 0;
 
 	return cursor_literal(&cursor, "until ") && cursor_number(&cursor, 99999999999, &number) &&
-			cursor_byte(&cursor, '\n') ? (int64_t)number : 0;
+			cursor_byte(&cursor, '\n') ?
+		(int64_t)number :
+		0;
 }
 
 static int append(struct run *run, const char *line, struct err *err)
@@ -168,9 +170,8 @@ static void close_earlier(const struct directory *directory, int64_t period)
 		struct buf content;
 		uint64_t number;
 
-		if (!cursor_literal(&name, "sent.") ||
-			!cursor_number(&name, UINT32_MAX, &number) || !cursor_at_end(&name) ||
-			(int64_t)number >= period)
+		if (!cursor_literal(&name, "sent.") || !cursor_number(&name, UINT32_MAX, &number) ||
+			!cursor_at_end(&name) || (int64_t)number >= period)
 			continue;
 		buf_init(&content, LIMIT_DIGEST_STATE);
 		if (read_file(directory, entry->d_name, &content) &&

@@ -45,8 +45,9 @@ static int check_parent(int fd, const char *path, struct err *err)
 	if (fstat(fd, &status) != 0)
 		return err_set_errno(err, errno, "cannot examine a parent of %s", path);
 	if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0)
-		return err_set(err, "others may write a parent directory of %s (mode %04o): "
-				    "chmod go-w, or choose another place",
+		return err_set(err,
+			"others may write a parent directory of %s (mode %04o): "
+			"chmod go-w, or choose another place",
 			path, (unsigned)status.st_mode & 07777);
 	return 0;
 }
@@ -129,8 +130,8 @@ static int check_folder(const struct stat *status, const struct directory *direc
 	const char *path, const char *name, struct err *err)
 {
 	if (status->st_uid != directory->owner)
-		return err_set(err, "%s/%s belongs to another user than %s: chown it", path, name,
-			path);
+		return err_set(
+			err, "%s/%s belongs to another user than %s: chown it", path, name, path);
 	if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return err_set(err, "others may write %s/%s (mode %04o): chmod 0750", path, name,
 			(unsigned)status->st_mode & 07777);
@@ -152,8 +153,8 @@ static int open_folder(struct directory *directory, enum folder folder, enum dir
 		return 0; /* a reviewer does not need it */
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err,
-			"%s has no %s: is it mounted, was it replaced? A restart makes it again", path,
-			name);
+			"%s has no %s: is it mounted, was it replaced? A restart makes it again",
+			path, name);
 	if (fd < 0)
 		return err_set_errno(err, errno, "cannot open %s/%s", path, name);
 	directory->folders[folder] = fd;
@@ -162,16 +163,16 @@ static int open_folder(struct directory *directory, enum folder folder, enum dir
 	return check_folder(&status, directory, path, name, err);
 }
 
-static int check_base(struct directory *directory, enum directory_use use, const char *path,
-	struct err *err)
+static int check_base(
+	struct directory *directory, enum directory_use use, const char *path, struct err *err)
 {
 	struct stat status;
 
 	if (fstat(directory->base, &status) != 0)
 		return err_set_errno(err, errno, "cannot examine %s", path);
 	if (use != DIRECTORY_READ && geteuid() != 0 && status.st_uid != geteuid())
-		return err_set(err, "%s belongs to another user: run this as its owner, or chown it",
-			path);
+		return err_set(err,
+			"%s belongs to another user: run this as its owner, or chown it", path);
 	if ((status.st_mode & (S_IWGRP | S_IRWXO)) != 0)
 		return err_set(err, "others may read or write %s (mode %04o): chmod 0750", path,
 			(unsigned)status.st_mode & 07777);
@@ -180,8 +181,8 @@ static int check_base(struct directory *directory, enum directory_use use, const
 	return 0;
 }
 
-static int open_base(const char *path, enum directory_use use, struct directory *directory,
-	struct err *err)
+static int open_base(
+	const char *path, enum directory_use use, struct directory *directory, struct err *err)
 {
 	AUTO(string_free) char *name = NULL;
 	AUTO(descriptor_close) int parent = open_parent(path, &name, err);
@@ -193,15 +194,14 @@ static int open_base(const char *path, enum directory_use use, struct directory 
 		return err_set_errno(err, errno, "cannot make %s", path);
 	directory->base = openat(parent, name, OPEN_FOLDER);
 	if (directory->base < 0 && (errno == ELOOP || errno == ENOTDIR))
-		return err_set(err, "%s is a symbolic link or no directory: name the directory itself",
-			path);
+		return err_set(err,
+			"%s is a symbolic link or no directory: name the directory itself", path);
 	if (directory->base < 0)
 		return err_set_errno(err, errno, "cannot open the quarantine directory %s", path);
 	return check_base(directory, use, path, err);
 }
 
-int directory_open(const char *path, enum directory_use use, struct directory *ret,
-	struct err *err)
+int directory_open(const char *path, enum directory_use use, struct directory *ret, struct err *err)
 {
 	struct directory directory = DIRECTORY_INIT;
 	int result = open_base(path, use, &directory, err);
@@ -214,8 +214,8 @@ int directory_open(const char *path, enum directory_use use, struct directory *r
 	return result;
 }
 
-int directory_create(const struct directory *directory, enum folder folder, const char *name,
-	mode_t mode)
+int directory_create(
+	const struct directory *directory, enum folder folder, const char *name, mode_t mode)
 {
 	int fd = openat(directory->folders[folder], name,
 		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -256,16 +256,16 @@ int directory_replace(const struct directory *directory, enum folder folder, con
 	(void)unlinkat(at, fresh, 0); /* left by one of us that was killed; claims exclude others */
 	fd = directory_create(directory, folder, fresh, 0640);
 	if (fd < 0)
-		return err_set_errno(err, errno, "cannot create %s/%s", folders[folder].name,
-			fresh);
+		return err_set_errno(
+			err, errno, "cannot create %s/%s", folders[folder].name, fresh);
 	if (write_and_close(fd, bytes, length) != 0 || renameat(at, fresh, at, name) != 0) {
 		err_set_errno(err, errno, "cannot write %s/%s", folders[folder].name, name);
 		(void)unlinkat(at, fresh, 0);
 		return -1;
 	}
 	if (fsync(at) != 0)
-		return err_set_errno(err, errno, "cannot make %s/%s durable", folders[folder].name,
-			name);
+		return err_set_errno(
+			err, errno, "cannot make %s/%s durable", folders[folder].name, name);
 	return 0;
 }
 
@@ -287,8 +287,9 @@ int directory_open_file(const struct directory *directory, enum folder folder, c
 
 DIR *directory_names(const struct directory *directory, enum folder folder)
 {
-	int fd = directory->folders[folder] < 0 ? -1 : openat(directory->folders[folder], ".",
-		OPEN_FOLDER);
+	int fd = directory->folders[folder] < 0 ?
+		-1 :
+		openat(directory->folders[folder], ".", OPEN_FOLDER);
 	DIR *names;
 
 	if (fd < 0)

@@ -29,8 +29,8 @@ int64_t expire_time(const struct expire_options *options, const struct item *ite
 	if (item->expires_s != 0)
 		return item->expires_s;
 	for (size_t i = 0; options->keep_of_domain != NULL && i < recipients->count; i++) {
-		int64_t of_domain = options->keep_of_domain(address_domain(recipients->items[i]),
-			options->context);
+		int64_t of_domain = options->keep_of_domain(
+			address_domain(recipients->items[i]), options->context);
 
 		if (of_domain < 0)
 			of_domain = options->keep_s;
@@ -49,8 +49,8 @@ static int64_t announced_at(const struct expiry *expiry, const char *id)
 {
 	struct stat status;
 
-	if (fstatat(expiry->directory->folders[FOLDER_DIGEST], id, &status,
-		    AT_SYMLINK_NOFOLLOW) != 0 ||
+	if (fstatat(expiry->directory->folders[FOLDER_DIGEST], id, &status, AT_SYMLINK_NOFOLLOW) !=
+			0 ||
 		!S_ISREG(status.st_mode))
 		return 0;
 	return status.st_mtime;

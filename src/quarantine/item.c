@@ -95,8 +95,8 @@ bool item_print(struct buf *out, struct item *item)
 	return good;
 }
 
-static bool fixed_number(struct cursor *cursor, const char *name, size_t digits, uint64_t max,
-	uint64_t *ret_number)
+static bool fixed_number(
+	struct cursor *cursor, const char *name, size_t digits, uint64_t max, uint64_t *ret_number)
 {
 	struct cursor field;
 
@@ -197,8 +197,8 @@ static enum item_parse_result parse_json(struct cursor *cursor, const struct blo
 	return ITEM_COMPLETE;
 }
 
-enum item_parse_result item_parse(const char *bytes, size_t length, size_t *ret_need,
-	struct item *ret_item, struct err *err)
+enum item_parse_result item_parse(
+	const char *bytes, size_t length, size_t *ret_need, struct item *ret_item, struct err *err)
 {
 	struct cursor cursor = cursor_over(bytes, length);
 	struct block_head head = { 0 };

@@ -109,8 +109,8 @@ static int put_digest(int fd, struct digest *digest)
 	}
 	digest_text(bytes, text);
 	while (at < DIGEST_TEXT_SIZE - 1) {
-		ssize_t written = pwrite(fd, text + at, DIGEST_TEXT_SIZE - 1 - at,
-			(off_t)(ITEM_DIGEST_OFFSET + at));
+		ssize_t written = pwrite(
+			fd, text + at, DIGEST_TEXT_SIZE - 1 - at, (off_t)(ITEM_DIGEST_OFFSET + at));
 
 		if (written < 0 && errno != EINTR)
 			return -1;
@@ -140,8 +140,8 @@ static int put_all(int fd, const struct item_file *file)
 	return put_digest(fd, digest);
 }
 
-int item_file_write(const struct item_file *file, const struct directory *directory,
-	struct err *err)
+int item_file_write(
+	const struct item_file *file, const struct directory *directory, struct err *err)
 {
 	int fd = directory_create(directory, FOLDER_TMP, file->name, ITEM_MODE);
 	const char *failed = NULL;
@@ -181,8 +181,8 @@ static int move_to_new(const char *name, int tmp, int fresh)
 	return -1;
 }
 
-int item_file_publish(const struct item_file *file, const struct directory *directory,
-	struct err *err)
+int item_file_publish(
+	const struct item_file *file, const struct directory *directory, struct err *err)
 {
 	int fresh = directory->folders[FOLDER_NEW];
 

@@ -78,8 +78,8 @@ static json_t *tests_json(const struct verdict *verdict)
 
 	for (size_t i = 0; array != NULL && i < verdict->test_count; i++) {
 		const struct verdict_test *test = &verdict->tests[i];
-		json_t *one = test->has_score ? json_pack("[s,i]", test->name, (int)test->score)
-					      : json_pack("[s]", test->name);
+		json_t *one = test->has_score ? json_pack("[s,i]", test->name, (int)test->score) :
+						json_pack("[s]", test->name);
 
 		if (json_array_append_new(array, one) != 0) {
 			json_decref(array);
@@ -98,8 +98,8 @@ static json_t *verdict_json(const struct verdict *verdict)
 		good = json_object_set_new(object, "score", json_integer(verdict->score)) == 0 &&
 			json_object_set_new(object, "tests", tests_json(verdict)) == 0;
 	if (good && verdict->has_required)
-		good = json_object_set_new(object, "required",
-			       json_integer(verdict->required)) == 0;
+		good = json_object_set_new(object, "required", json_integer(verdict->required)) ==
+			0;
 	if (good && put_true(object, "spam", verdict->spam) &&
 		put_true(object, "late", verdict->late) &&
 		put_true(object, "truncated", verdict->truncated) &&
@@ -123,8 +123,9 @@ json_t *item_json(const struct item *item)
 		put_text(object, "sender", envelope->sender == NULL ? "" : envelope->sender) &&
 		put_true(object, "smtputf8", envelope->utf8) &&
 		put_true(object, "8bitmime", envelope->eight_bit) &&
-		(item->expires_s == 0 || json_object_set_new(object, "expires",
-						 json_integer(item->expires_s)) == 0) &&
+		(item->expires_s == 0 ||
+			json_object_set_new(object, "expires", json_integer(item->expires_s)) ==
+				0) &&
 		put_text(object, "queue_id", envelope->queue_id) &&
 		put_text(object, "action", item->action) &&
 		put_text(object, "reason", item->reason) &&
@@ -357,8 +358,8 @@ static bool take_item(const json_t *object, struct item *item)
 		take_text(object, "message_id", &item->message_id);
 }
 
-enum item_parse_result item_json_parse(const char *text, size_t length, struct item *ret_item,
-	struct err *err)
+enum item_parse_result item_json_parse(
+	const char *text, size_t length, struct item *ret_item, struct err *err)
 {
 	json_error_t error;
 	json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);

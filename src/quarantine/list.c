@@ -147,9 +147,9 @@ static bool show_good(struct listing *listing, const struct stored *stored)
 	if (filter->text != NULL && filter->in_message && !text_fits(filter->text, &stored->item) &&
 		!in_message(filter->text, stored))
 		return true;
-	known = listing->any_reviews
-		? review_read(listing->directory, &stored->item, &review, &err) == 0
-		: review_init(&review, &stored->item);
+	known = listing->any_reviews ?
+		review_read(listing->directory, &stored->item, &review, &err) == 0 :
+		review_init(&review, &stored->item);
 	line.review = known ? &review : NULL;
 	line.trouble = known ? NULL : err.text;
 	if (!known || state_fits(filter, &review))

@@ -92,8 +92,8 @@ struct release {
 	bool eight_bit;
 };
 
-static enum delivery send_copy(const struct release *release, const char *recipient,
-	char reply[COURIER_REPLY_SIZE])
+static enum delivery send_copy(
+	const struct release *release, const char *recipient, char reply[COURIER_REPLY_SIZE])
 {
 	const struct item *item = &release->stored->item;
 	struct outgoing outgoing = { item->envelope.sender, recipient, item->envelope.utf8,
@@ -148,7 +148,8 @@ static int release_to(struct release *release, size_t index, struct err *err)
 	enum recipient_state state =
 		state_after(release->result, send_copy(release, recipient, reply));
 
-	release_audit(release->stored, "release", recipient, by, recipient_state_name(state), reply);
+	release_audit(
+		release->stored, "release", recipient, by, recipient_state_name(state), reply);
 	if (!review_set(&release->result->review, index, state, by, reply))
 		return err_set(err, "out of memory");
 	return review_write(release->directory, item, &release->result->review, err);

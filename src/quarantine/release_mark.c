@@ -44,14 +44,17 @@ static int make_key(const struct directory *directory, struct err *err)
 	if (close(fd) != 0)
 		result = -1;
 	/* Two tools at the same time: the first key stays. */
-	if (result == 0 && linkat(directory->folders[FOLDER_MARKS], KEY_FILE, directory->base,
-				   KEY_FILE, 0) != 0 && errno != EEXIST)
+	if (result == 0 &&
+		linkat(directory->folders[FOLDER_MARKS], KEY_FILE, directory->base, KEY_FILE, 0) !=
+			0 &&
+		errno != EEXIST)
 		result = -1;
 	if (result != 0)
 		err_set_errno(err, errno, "cannot write the release key");
 	(void)unlinkat(directory->folders[FOLDER_MARKS], KEY_FILE, 0);
 	return result == 0 && fsync(directory->base) != 0 ?
-		err_set_errno(err, errno, "cannot make the release key durable") : result;
+		err_set_errno(err, errno, "cannot make the release key durable") :
+		result;
 }
 
 static int check_key(int fd, const struct directory *directory, struct err *err)
@@ -62,8 +65,9 @@ static int check_key(int fd, const struct directory *directory, struct err *err)
 		return err_set_errno(err, errno, "cannot examine the release key");
 	if (!S_ISREG(status.st_mode) || status.st_uid != directory->owner ||
 		(status.st_mode & 07077) != 0 || status.st_size != RELEASE_KEY_SIZE)
-		return err_set(err, "%s must be a file of %d bytes that only its owner can read: "
-				    "remove it, and a new one is made",
+		return err_set(err,
+			"%s must be a file of %d bytes that only its owner can read: "
+			"remove it, and a new one is made",
 			KEY_FILE, RELEASE_KEY_SIZE);
 	return 0;
 }
@@ -168,7 +172,8 @@ bool release_body_digest(const struct message *message, unsigned char ret_digest
 
 /* The HMAC in hex over everything that a mark is good for. */
 static bool sign(const struct release_key *key, const char *id, int64_t time_s, const char *once,
-	const char *recipient, const unsigned char body[DIGEST_SIZE], char ret_mac[DIGEST_TEXT_SIZE])
+	const char *recipient, const unsigned char body[DIGEST_SIZE],
+	char ret_mac[DIGEST_TEXT_SIZE])
 {
 	AUTO(buf_free) struct buf text;
 	unsigned char mac[EVP_MAX_MD_SIZE];
@@ -181,8 +186,9 @@ static bool sign(const struct release_key *key, const char *id, int64_t time_s, 
 	/* Mail servers change the case of addresses, of the domain at least. */
 	for (const char *at = recipient; *at != '\0'; at++)
 		buf_putc(&text, *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at);
-	if (text.failed || HMAC(EVP_sha256(), key->bytes, RELEASE_KEY_SIZE,
-				   (const unsigned char *)text.data, text.length, mac, &length) == NULL ||
+	if (text.failed ||
+		HMAC(EVP_sha256(), key->bytes, RELEASE_KEY_SIZE, (const unsigned char *)text.data,
+			text.length, mac, &length) == NULL ||
 		length != DIGEST_SIZE)
 		return false;
 	digest_text(mac, ret_mac);

@@ -57,8 +57,8 @@ void review_free(struct review *review)
 	*review = (struct review){ 0 };
 }
 
-bool review_set(struct review *review, size_t recipient, enum recipient_state state,
-	const char *by, const char *note)
+bool review_set(struct review *review, size_t recipient, enum recipient_state state, const char *by,
+	const char *note)
 {
 	struct review_line *line = &review->lines[recipient];
 	char *new_by = strdup(by == NULL ? "" : by), *new_note = strdup(note == NULL ? "" : note);
@@ -201,8 +201,8 @@ int review_read(const struct directory *directory, const struct item *item, stru
 	}
 	if (fd >= 0 && (read_all(fd, &content) != 0 || !parse(&review, &content))) {
 		review_free(&review);
-		return err_set(err, "the record of item %s (review/%s) is damaged", item->id,
-			item->id);
+		return err_set(
+			err, "the record of item %s (review/%s) is damaged", item->id, item->id);
 	}
 	*ret = review;
 	return 0;
@@ -226,8 +226,8 @@ int review_write(const struct directory *directory, const struct item *item,
 	}
 	if (content.failed)
 		return err_set(err, "out of memory");
-	return directory_replace(directory, FOLDER_REVIEW, item->id, buf_text(&content),
-		content.length, err);
+	return directory_replace(
+		directory, FOLDER_REVIEW, item->id, buf_text(&content), content.length, err);
 }
 
 enum recipient_state review_summary(const struct review *review)

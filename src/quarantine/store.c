@@ -35,7 +35,7 @@ enum job_state {
 struct job {
 	unsigned owners;
 	enum job_state state;
-	bool abandoned;         /* nobody waits any more: leave nothing behind */
+	bool abandoned; /* nobody waits any more: leave nothing behind */
 	struct item_file file;
 	char id[ITEM_ID_SIZE];
 	int result;
@@ -47,13 +47,13 @@ struct job {
 struct store {
 	char *path;
 	struct store_options options;
-	pthread_mutex_t lock;   /* everything below */
+	pthread_mutex_t lock; /* everything below */
 	pthread_cond_t work;
-	unsigned owners;        /* the one who opened it, and each thread */
+	unsigned owners; /* the one who opened it, and each thread */
 	bool closing;
 	struct job *first, *last;
 	unsigned queued, idle, threads;
-	uint64_t items, bytes;  /* by the last count, and written since */
+	uint64_t items, bytes;                 /* by the last count, and written since */
 	uint64_t items_pending, bytes_pending; /* being written */
 	int64_t counted_us;
 	struct store_view view;
@@ -392,8 +392,8 @@ static int take_outcome(struct job *job, char ret_id[ITEM_ID_SIZE], struct err *
 	return result;
 }
 
-int store_write(struct store *store, const struct store_request *request,
-	char ret_id[ITEM_ID_SIZE], struct err *err)
+int store_write(struct store *store, const struct store_request *request, char ret_id[ITEM_ID_SIZE],
+	struct err *err)
 {
 	struct job *job = new_job(request, err);
 	int result;

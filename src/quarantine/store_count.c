@@ -19,8 +19,8 @@ static bool is_ours(const struct dirent *entry)
 	return item_name_parse(entry->d_name, id, &time_us);
 }
 
-static int count_folder(const struct directory *directory, enum folder folder, uint64_t *items,
-	uint64_t *bytes)
+static int count_folder(
+	const struct directory *directory, enum folder folder, uint64_t *items, uint64_t *bytes)
 {
 	DIR *names = directory_names(directory, folder);
 	struct dirent *entry;
@@ -29,8 +29,8 @@ static int count_folder(const struct directory *directory, enum folder folder, u
 	if (names == NULL)
 		return -1;
 	for (errno = 0; (entry = readdir(names)) != NULL; errno = 0) {
-		if (!is_ours(entry) || fstatat(dirfd(names), entry->d_name, &status,
-					       AT_SYMLINK_NOFOLLOW) != 0)
+		if (!is_ours(entry) ||
+			fstatat(dirfd(names), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
 		*items += 1;
 		*bytes += S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
@@ -71,7 +71,8 @@ unsigned store_sweep(const struct directory *directory, int64_t age_s)
 	while ((entry = readdir(names)) != NULL)
 		if (is_ours(entry) &&
 			fstatat(dirfd(names), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-			now - status.st_mtime >= age_s && unlinkat(dirfd(names), entry->d_name, 0) == 0)
+			now - status.st_mtime >= age_s &&
+			unlinkat(dirfd(names), entry->d_name, 0) == 0)
 			removed++;
 	closedir(names);
 	return removed;

@@ -58,8 +58,8 @@ static bool copy_client(struct client *to, const struct client *from)
 		copy(&to->tls_version, from->tls_version);
 }
 
-static bool copy_envelope(struct envelope *to, const struct envelope *from,
-	const struct strlist *recipients)
+static bool copy_envelope(
+	struct envelope *to, const struct envelope *from, const struct strlist *recipients)
 {
 	to->utf8 = from->utf8;
 	to->eight_bit = from->eight_bit;

@@ -250,6 +250,6 @@ long stored_read(const struct stored *stored, uint64_t offset, void *bytes, size
 {
 	uint64_t left = offset < stored->item.length ? stored->item.length - offset : 0;
 
-	return read_at(stored->fd, bytes, left < size ? (size_t)left : size,
-		stored->item.block + offset);
+	return read_at(
+		stored->fd, bytes, left < size ? (size_t)left : size, stored->item.block + offset);
 }

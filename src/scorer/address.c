@@ -169,7 +169,8 @@ static bool look_up(struct address_book *book, size_t index)
 	if (complain)
 		log_warn(NULL, "cannot look up scorer host %s: %s; %s", entry->host,
 			gai_strerror(error),
-			entry->count > 0 ? "its last address stays in use" : "it is not used until then");
+			entry->count > 0 ? "its last address stays in use" :
+					   "it is not used until then");
 	return open;
 }
 

@@ -105,8 +105,8 @@ void curl_driver_free(struct curl_driver **driver)
 }
 
 /* Send whatever the URL names to this address (CURLOPT_CONNECT_TO(3): empty host and port match all). */
-static bool pin_address(struct curl_driver *driver, const struct server_address *address,
-	struct curl_slist **list)
+static bool pin_address(
+	struct curl_driver *driver, const struct server_address *address, struct curl_slist **list)
 {
 	char literal[INET6_ADDRSTRLEN], target[INET6_ADDRSTRLEN + 16];
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&address->address;
@@ -205,8 +205,8 @@ bool curl_driver_step(struct curl_driver *driver)
 	return driver->finished;
 }
 
-size_t curl_driver_poll_set(const struct curl_driver *driver, struct pollfd *set,
-	int *ret_timeout_ms)
+size_t curl_driver_poll_set(
+	const struct curl_driver *driver, struct pollfd *set, int *ret_timeout_ms)
 {
 	size_t count = 0;
 

@@ -38,8 +38,7 @@ static struct exchange *unstarted(void)
 	return exchange;
 }
 
-struct exchange *exchange_start(const struct exchange_target *target,
-	struct scan_request *request)
+struct exchange *exchange_start(const struct exchange_target *target, struct scan_request *request)
 {
 	const struct exchange_ops *ops = ops_of(target->scorer->protocol);
 	struct err err = ERR_INIT;

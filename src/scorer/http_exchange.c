@@ -254,8 +254,8 @@ static void set_callbacks(struct http_exchange *http)
 }
 
 /* What is asked for: a message's score, an answer to a probe, or just a connection. */
-static bool set_method(struct http_exchange *http, const struct exchange_target *target,
-	bool is_probe)
+static bool set_method(
+	struct http_exchange *http, const struct exchange_target *target, bool is_probe)
 {
 	CURL *easy = http->driver->easy;
 	const char *path = is_probe ? http->service->health_path(http->scorer) :
@@ -392,8 +392,8 @@ static void settle_probe(struct http_exchange *http, long code)
 	struct err err = ERR_INIT;
 
 	if (http->service->health_path(http->scorer)[0] == '\0' ||
-		(code == 200 && http->service->is_healthy(buf_text(&http->reply),
-					http->reply.length))) {
+		(code == 200 &&
+			http->service->is_healthy(buf_text(&http->reply), http->reply.length))) {
 		exchange_finish(&http->exchange, VERDICT_NONE, NULL);
 		return;
 	}
@@ -413,7 +413,8 @@ static void settle_reply(struct http_exchange *http)
 		err_set(&err, "an answer to half a message");
 	if (err.text[0] != '\0')
 		exchange_finish(&http->exchange, VERDICT_MALFORMED, &err);
-	else if (http->service->read(http, buf_text(&http->reply), http->reply.length, verdict) == 0)
+	else if (http->service->read(http, buf_text(&http->reply), http->reply.length, verdict) ==
+		0)
 		exchange_finish(&http->exchange, VERDICT_SCORED, NULL);
 	else
 		exchange_finish(&http->exchange, verdict->status, NULL);
@@ -444,8 +445,8 @@ static void settle(struct http_exchange *http)
 	http->exchange.connected = true;
 	curl_easy_getinfo(http->driver->easy, CURLINFO_RESPONSE_CODE, &code);
 	silent = !is_probe && curl_driver_settle(http->driver);
-	http->more = http->more || (!is_probe && !silent && curl_driver_has_more(http->driver) &&
-					   !http->tls);
+	http->more = http->more ||
+		(!is_probe && !silent && curl_driver_has_more(http->driver) && !http->tls);
 	if (is_probe)
 		settle_probe(http, code);
 	else if (code != 200)

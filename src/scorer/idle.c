@@ -90,8 +90,7 @@ static struct curl_driver *take_newest(
 	return driver;
 }
 
-struct curl_driver *idle_store_take(
-	struct idle_store *store, const struct server_address *address)
+struct curl_driver *idle_store_take(struct idle_store *store, const struct server_address *address)
 {
 	struct curl_driver *driver;
 
@@ -107,8 +106,8 @@ struct curl_driver *idle_store_take(
 	return NULL;
 }
 
-void idle_store_give(struct idle_store *store, struct curl_driver **driver,
-	const struct server_address *address)
+void idle_store_give(
+	struct idle_store *store, struct curl_driver **driver, const struct server_address *address)
 {
 	if (store != NULL) {
 		pthread_mutex_lock(&store->lock);

@@ -21,7 +21,8 @@ static bool gather(struct buf *out, const struct scan_request *request)
 
 	buf_init(out, SIZE_MAX / 8);
 	if (scratch != NULL && buf_reserve(out, scan_request_length(request)))
-		while ((got = scan_request_peek(request, offset, scratch, PIECE_SIZE, &bytes)) > 0 &&
+		while ((got = scan_request_peek(request, offset, scratch, PIECE_SIZE, &bytes)) >
+				0 &&
 			buf_append(out, bytes, (size_t)got))
 			offset += (size_t)got;
 	free(scratch);
@@ -51,8 +52,8 @@ static bool add_envelope(struct http_exchange *http, const struct scan_request *
 	bool good;
 
 	headers_init(&facts, LIMIT_HEADER_BYTES);
-	good = rspamd_request_headers(&facts, scan_request_client(request),
-		       scan_request_envelope(request)) &&
+	good = rspamd_request_headers(
+		       &facts, scan_request_client(request), scan_request_envelope(request)) &&
 		http_add_headers(http, &facts);
 	headers_free(&facts);
 	return good;
@@ -73,8 +74,8 @@ static bool add_headers(struct http_exchange *http)
 			scorer->request == REQUEST_JSON ? "application/json" : "message/rfc822");
 }
 
-static int json_prepare(struct http_exchange *http, const struct scan_request *request,
-	struct err *err)
+static int json_prepare(
+	struct http_exchange *http, const struct scan_request *request, struct err *err)
 {
 	if (!add_headers(http) ||
 		(http->scorer->envelope == ENVELOPE_HEADERS && !add_envelope(http, request)) ||
@@ -100,8 +101,8 @@ static bool json_is_healthy(const char *bytes, size_t length)
 	return true;
 }
 
-static int json_read(const struct http_exchange *http, const char *bytes, size_t length,
-	struct verdict *ret)
+static int json_read(
+	const struct http_exchange *http, const char *bytes, size_t length, struct verdict *ret)
 {
 	const struct scorer_setting *scorer = http->scorer;
 	const struct json_rules rules = { .score = scorer->score,
@@ -129,8 +130,8 @@ static const struct http_service json_service = {
 	.is_healthy = json_is_healthy,
 };
 
-static struct exchange *json_start(const struct exchange_target *target,
-	struct scan_request *request, struct err *err)
+static struct exchange *json_start(
+	const struct exchange_target *target, struct scan_request *request, struct err *err)
 {
 	return http_exchange_start(&json_service, &json_exchange_ops, target, request, err);
 }

@@ -62,8 +62,7 @@ static void begin_probe(struct keeper *keeper, struct server *server)
 		pool_probe_done(keeper->pool, server, "its host name is not known yet");
 		return;
 	}
-	*probe = (struct probe){ server,
-		exchange_start(&target, NULL),
+	*probe = (struct probe){ server, exchange_start(&target, NULL),
 		deadline_after_ms(connect_ms(server)), deadline_after_ms(PROBE_MS) };
 	if (probe->exchange == NULL)
 		pool_probe_done(keeper->pool, server, "out of memory");
@@ -99,8 +98,9 @@ static void step_probe(struct keeper *keeper, size_t index)
 	else if (exchange->done)
 		end_probe(keeper, index, exchange->verdict.err.text);
 	else if (deadline_passed(probe_deadline(probe)))
-		end_probe(keeper, index, exchange->connected ? "it does not answer a probe" :
-							      "it does not take a connection");
+		end_probe(keeper, index,
+			exchange->connected ? "it does not answer a probe" :
+					      "it does not take a connection");
 }
 
 static void wait_for_events(struct keeper *keeper, struct deadline until)

@@ -23,10 +23,10 @@
 struct late_entry {
 	TAILQ_ENTRY(late_entry) link; /* oldest first */
 	unsigned char digest[DIGEST_SIZE];
-	struct exchange *exchange;    /* running; NULL: done */
+	struct exchange *exchange; /* running; NULL: done */
 	struct pool *pool;
 	struct server *server;
-	struct deadline until;        /* of the scan, then of the verdict */
+	struct deadline until; /* of the scan, then of the verdict */
 	struct verdict verdict;
 };
 
@@ -71,8 +71,8 @@ static struct late_entry *find_entry(struct late_store *store, const unsigned ch
 	struct late_entry *entry;
 
 	TAILQ_FOREACH(entry, &store->entries, link)
-		if (memcmp(entry->digest, digest, DIGEST_SIZE) == 0)
-			return entry;
+	if (memcmp(entry->digest, digest, DIGEST_SIZE) == 0)
+		return entry;
 	return NULL;
 }
 
@@ -98,8 +98,8 @@ static size_t running_entries(struct late_store *store, struct late_entry **entr
 	size_t count = 0;
 
 	TAILQ_FOREACH(entry, &store->entries, link)
-		if (entry->exchange != NULL && count < LATE_RUNNING_MAX)
-			entries[count++] = entry;
+	if (entry->exchange != NULL && count < LATE_RUNNING_MAX)
+		entries[count++] = entry;
 	return count;
 }
 
@@ -122,8 +122,9 @@ static void settle(struct late_store *store, struct late_entry *entry)
 	bool good = entry->exchange->done && entry->exchange->verdict.status == VERDICT_SCORED;
 	const char *why = entry->exchange->done ? entry->exchange->verdict.err.text :
 						  "no answer to a late scan";
-	struct late_entry gone = { .exchange = entry->exchange, .pool = entry->pool,
-		.server = entry->server };
+	struct late_entry gone = {
+		.exchange = entry->exchange, .pool = entry->pool, .server = entry->server
+	};
 
 	/* In one step from running to kept or forgotten: whoever has the lock may remove it then. */
 	pthread_mutex_lock(&store->lock);
@@ -281,8 +282,8 @@ static struct late_entry *await(struct late_store *store, const unsigned char *d
 	struct late_entry *entry = find_entry(store, digest);
 
 	while (entry != NULL && entry->exchange != NULL && !deadline_passed(until)) {
-		(void)condition_wait(&store->finished, &store->lock,
-			deadline_sooner(until, clock.next));
+		(void)condition_wait(
+			&store->finished, &store->lock, deadline_sooner(until, clock.next));
 		listener_tell(&clock);
 		entry = find_entry(store, digest);
 	}

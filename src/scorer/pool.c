@@ -18,8 +18,8 @@ static void follow_change(struct pool *pool, struct server *server, enum server_
 }
 
 /* Say it and wake the keeper; called without the lock. */
-static void announce_change(struct pool *pool, const struct server *server,
-	enum server_change change, const char *why)
+static void announce_change(
+	struct pool *pool, const struct server *server, enum server_change change, const char *why)
 {
 	if (change == SERVER_SET_ASIDE)
 		log_warn(NULL, "scorer %s: server %s is set aside until it answers again: %s",
@@ -46,8 +46,7 @@ void pool_release(struct pool *pool, struct server *server, enum server_outcome 
 	announce_change(pool, server, change, why);
 }
 
-void pool_note_silent(struct pool *pool, struct server *server, int64_t started_us,
-	const char *why)
+void pool_note_silent(struct pool *pool, struct server *server, int64_t started_us, const char *why)
 {
 	enum server_change change;
 
@@ -227,8 +226,8 @@ bool server_target(struct pool *pool, struct server *server, struct exchange_tar
 	return address_book_get(pool->book, server->index, number, &ret_target->address);
 }
 
-bool server_other_address(struct pool *pool, struct server *server, unsigned tried,
-	struct exchange_target *target)
+bool server_other_address(
+	struct pool *pool, struct server *server, unsigned tried, struct exchange_target *target)
 {
 	if (tried >= address_book_count(pool->book, server->index))
 		return false;
@@ -282,8 +281,9 @@ static bool first_scorer_ready(struct pool *pool)
 
 	pthread_mutex_lock(&pool->lock);
 	for (size_t i = 0; i < pool->server_count; i++)
-		ready = ready || (pool->servers[i].healthy &&
-					 pool->servers[i].scorer_index == first_in_use(pool));
+		ready = ready ||
+			(pool->servers[i].healthy &&
+				pool->servers[i].scorer_index == first_in_use(pool));
 	pthread_mutex_unlock(&pool->lock);
 	return ready;
 }

@@ -13,11 +13,11 @@
 
 struct scan_request {
 	atomic_uint owners;
-	struct buf head;              /* our fields, the kept header fields, the empty line */
-	size_t own_length;            /* of our fields at its beginning */
+	struct buf head;   /* our fields, the kept header fields, the empty line */
+	size_t own_length; /* of our fields at its beginning */
 	struct message *message;
-	size_t body_length;           /* bytes of the body that are sent */
-	const char *tail;             /* CRLF where the body does not end in one */
+	size_t body_length; /* bytes of the body that are sent */
+	const char *tail;   /* CRLF where the body does not end in one */
 	bool truncated;
 	enum scan_purpose purpose;
 	const struct client *client;     /* borrowed */
@@ -31,13 +31,12 @@ static bool build_head(struct scan_request *request, const struct scan_request_o
 
 	buf_init(&request->head, LIMIT_HEADER_BYTES * 2);
 	envelope_from_field_build(&request->head, request->envelope);
-	received_build(&request->head, request->client, request->envelope,
-		options->now);
+	received_build(&request->head, request->client, request->envelope, options->now);
 	request->own_length = request->head.length;
 	for (size_t i = 0; i < list->count; i++)
 		if (options->keep_reserved || !header_is_reserved(headers_name(list, i)))
-			header_render(&request->head, headers_name(list, i),
-				headers_value(list, i));
+			header_render(
+				&request->head, headers_name(list, i), headers_value(list, i));
 	return buf_append(&request->head, "\r\n", 2);
 }
 

@@ -41,15 +41,15 @@ static bool add_settings(struct http_exchange *http, const struct client *client
  * The body is what the mail server delivers and nothing before it: the facts go as request
  * headers, and rspamd may sign what it is given.
  */
-static int rspamd_prepare(struct http_exchange *http, const struct scan_request *request,
-	struct err *err)
+static int rspamd_prepare(
+	struct http_exchange *http, const struct scan_request *request, struct err *err)
 {
 	struct header_list facts;
 	bool good;
 
 	headers_init(&facts, LIMIT_HEADER_BYTES);
-	good = rspamd_request_headers(&facts, scan_request_client(request),
-		       scan_request_envelope(request)) &&
+	good = rspamd_request_headers(
+		       &facts, scan_request_client(request), scan_request_envelope(request)) &&
 		http_add_headers(http, &facts) && add_settings(http, scan_request_client(request));
 	headers_free(&facts);
 	http->skipped = scan_request_own_length(request);
@@ -128,8 +128,8 @@ static void drop_own_fields(struct message_edits *edits)
 }
 
 /* Hand over what it asks for besides the verdict. False when out of memory. */
-static bool take_wishes(const struct http_exchange *http, struct rspamd_answer *answer,
-	struct verdict *ret)
+static bool take_wishes(
+	const struct http_exchange *http, struct rspamd_answer *answer, struct verdict *ret)
 {
 	if (http->scorer->trust_action) {
 		ret->wish = wish_of(answer);
@@ -151,8 +151,8 @@ static int fail(struct verdict *ret, enum verdict_status status, const char *why
 	return err_set(&ret->err, "%s", why);
 }
 
-static int rspamd_read(const struct http_exchange *http, const char *bytes, size_t length,
-	struct verdict *ret)
+static int rspamd_read(
+	const struct http_exchange *http, const char *bytes, size_t length, struct verdict *ret)
 {
 	struct rspamd_answer answer;
 	int result;
@@ -175,8 +175,8 @@ static const struct http_service rspamd_service = {
 	.is_healthy = rspamd_is_healthy,
 };
 
-static struct exchange *rspamd_start(const struct exchange_target *target,
-	struct scan_request *request, struct err *err)
+static struct exchange *rspamd_start(
+	const struct exchange_target *target, struct scan_request *request, struct err *err)
 {
 	return http_exchange_start(&rspamd_service, &rspamd_exchange_ops, target, request, err);
 }

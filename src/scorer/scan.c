@@ -26,8 +26,8 @@ struct run {
 	struct deadline hedge_at;
 	struct listener_clock clock;
 	int64_t started_us;
-	int64_t winner_us;        /* when the exchange that brought the verdict began */
-	struct verdict failure;   /* of the last server that failed */
+	int64_t winner_us;      /* when the exchange that brought the verdict began */
+	struct verdict failure; /* of the last server that failed */
 };
 
 static enum server_outcome outcome_of(const struct exchange *exchange)
@@ -131,7 +131,8 @@ static bool ask_next(struct run *run)
 		if (run->asked_count > 0) {
 			int64_t after_ms = hedge_after_ms(run);
 
-			run->hedge_at = after_ms == 0 ? deadline_never() : deadline_after_ms(after_ms);
+			run->hedge_at =
+				after_ms == 0 ? deadline_never() : deadline_after_ms(after_ms);
 		}
 		return true;
 	case SLOT_WAITING:
@@ -183,8 +184,8 @@ static bool try_other_address(struct run *run, struct asked *asked)
 	struct exchange *exchange;
 
 	if (asked->exchange->connected || asked->exchange->verdict.status != VERDICT_REFUSED ||
-		!server_other_address(run->scan->pool, asked->server, asked->addresses,
-			&asked->target))
+		!server_other_address(
+			run->scan->pool, asked->server, asked->addresses, &asked->target))
 		return false;
 	exchange = exchange_start(&asked->target, run->scan->request);
 	if (exchange == NULL)

@@ -51,20 +51,21 @@ static enum server_change note_answer(struct server *server, int64_t started_us)
 
 	server->answered++;
 	server->pause_ms = PROBE_PAUSE_FIRST_MS;
-	server->latency_us = server->latency_us == 0 ? took_us :
-						       server->latency_us + (took_us - server->latency_us) / 8;
+	server->latency_us = server->latency_us == 0 ?
+		took_us :
+		server->latency_us + (took_us - server->latency_us) / 8;
 	return bring_back(server);
 }
 
-static enum server_change note_odd(struct server *server, enum server_outcome outcome,
-	const char *why)
+static enum server_change note_odd(
+	struct server *server, enum server_outcome outcome, const char *why)
 {
 	note_error(server, why);
 	return ++server->odd_in_row >= ODD_IN_A_ROW ? set_aside(server, outcome) : SERVER_SAME;
 }
 
-enum server_change server_note(struct server *server, enum server_outcome outcome,
-	int64_t started_us, const char *why)
+enum server_change server_note(
+	struct server *server, enum server_outcome outcome, int64_t started_us, const char *why)
 {
 	switch (outcome) {
 	case SERVER_ANSWERED:

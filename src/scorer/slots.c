@@ -12,7 +12,7 @@ struct slot_waiter {
 	struct slot_request *request;
 	size_t scorer;
 	bool queued;
-	bool hopeless;   /* shown out of the queue: it would not have been served in time */
+	bool hopeless; /* shown out of the queue: it would not have been served in time */
 	struct deadline deadline; /* what its answer is needed by */
 	bool reconsider; /* a server of the scorer was set aside: is there still one for us? */
 	pthread_cond_t changed;
@@ -33,8 +33,8 @@ static bool may_ask(const struct slot_request *request, const struct server *ser
 }
 
 /* The least busy server with a free slot that the request may ask; NULL when there is none. */
-static struct server *least_busy(struct pool *pool, const struct slot_request *request,
-	size_t scorer)
+static struct server *least_busy(
+	struct pool *pool, const struct slot_request *request, size_t scorer)
 {
 	struct server *best = NULL;
 
@@ -111,7 +111,8 @@ void pool_reconsider_all(struct pool *pool, size_t scorer)
 {
 	struct slot_waiter *waiter;
 
-	TAILQ_FOREACH(waiter, &pool->queues[scorer].waiters, link) {
+	TAILQ_FOREACH(waiter, &pool->queues[scorer].waiters, link)
+	{
 		waiter->reconsider = true;
 		pthread_cond_signal(&waiter->changed);
 	}
@@ -181,8 +182,8 @@ static enum server_outcome last_trouble(const struct pool *pool, bool shadow)
 }
 
 /* Take a slot at once, or join the queue of the scorer that is to be asked. */
-static enum slot_result ask(struct pool *pool, struct slot_request *request,
-	struct deadline deadline)
+static enum slot_result ask(
+	struct pool *pool, struct slot_request *request, struct deadline deadline)
 {
 	struct slot_waiter *waiter = request->waiter;
 	long scorer = first_scorer(pool, request);
@@ -228,8 +229,8 @@ void slot_request_init(struct slot_request *request, struct pool *pool)
 }
 
 /* Wait in the queue; called with the pool's lock, the waiter queued. */
-static enum slot_result wait_queued(struct slot_request *request, struct deadline until,
-	struct deadline deadline)
+static enum slot_result wait_queued(
+	struct slot_request *request, struct deadline until, struct deadline deadline)
 {
 	struct slot_waiter *waiter = request->waiter;
 	bool timed_out = false;

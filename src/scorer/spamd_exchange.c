@@ -26,11 +26,11 @@ struct spamd_exchange {
 	struct exchange exchange;
 	struct transport *transport;
 	enum spamd_phase phase;
-	struct buf header;          /* of our request */
-	size_t sent;                /* bytes of what this phase sends */
+	struct buf header; /* of our request */
+	size_t sent;       /* bytes of what this phase sends */
 	struct buf reply;
 	struct spamd_reply parser;
-	void *scratch;              /* PIECE_SIZE, only for bodies in a file */
+	void *scratch; /* PIECE_SIZE, only for bodies in a file */
 };
 
 static struct spamd_exchange *spamd_of(struct exchange *exchange)
@@ -90,8 +90,8 @@ static const char *user_of(const struct scorer_setting *scorer, const struct sca
 	return at == NULL ? "" : at + 1;
 }
 
-static struct exchange *spamd_start(const struct exchange_target *target,
-	struct scan_request *request, struct err *err)
+static struct exchange *spamd_start(
+	const struct exchange_target *target, struct scan_request *request, struct err *err)
 {
 	struct spamd_exchange *spamd = calloc(1, sizeof(*spamd));
 	enum spamd_verb verb = verb_for(request);
@@ -151,8 +151,8 @@ static void settle(struct spamd_exchange *spamd, enum spamd_reply_state state)
 	if (state == SPAMD_REPLY_MALFORMED)
 		exchange_finish(exchange, exchange->verdict.status, NULL);
 	else if (state == SPAMD_REPLY_COMPLETE)
-		exchange_finish(exchange,
-			exchange->request == NULL ? VERDICT_NONE : VERDICT_SCORED, NULL);
+		exchange_finish(
+			exchange, exchange->request == NULL ? VERDICT_NONE : VERDICT_SCORED, NULL);
 }
 
 /* One piece of the reply. True when there may be more at once. */
@@ -168,7 +168,8 @@ static bool receive_piece(struct spamd_exchange *spamd)
 		return false;
 	if (result == TRANSPORT_CLOSED && spamd->reply.length == 0)
 		err_set(&err, "the server closed the connection without an answer");
-	if (result == TRANSPORT_FAILED || (result == TRANSPORT_CLOSED && spamd->reply.length == 0)) {
+	if (result == TRANSPORT_FAILED ||
+		(result == TRANSPORT_CLOSED && spamd->reply.length == 0)) {
 		broken(spamd, &err);
 		return false;
 	}
@@ -177,8 +178,9 @@ static bool receive_piece(struct spamd_exchange *spamd)
 		exchange_finish(&spamd->exchange, VERDICT_MALFORMED, &err);
 		return false;
 	}
-	settle(spamd, spamd_reply_parse(&spamd->parser, buf_text(&spamd->reply), spamd->reply.length,
-		result == TRANSPORT_CLOSED, &spamd->exchange.verdict));
+	settle(spamd,
+		spamd_reply_parse(&spamd->parser, buf_text(&spamd->reply), spamd->reply.length,
+			result == TRANSPORT_CLOSED, &spamd->exchange.verdict));
 	return !spamd->exchange.done && result == TRANSPORT_OK;
 }
 
@@ -191,8 +193,7 @@ static bool send_piece(struct spamd_exchange *spamd, const void *bytes, size_t l
 {
 	struct err err = ERR_INIT;
 	size_t sent = 0;
-	enum transport_result result =
-		transport_send(spamd->transport, bytes, length, &sent, &err);
+	enum transport_result result = transport_send(spamd->transport, bytes, length, &sent, &err);
 
 	if (result == TRANSPORT_FAILED || result == TRANSPORT_AGAIN)
 		while (receive_piece(spamd))
@@ -227,7 +228,8 @@ static bool request_is_sent(struct spamd_exchange *spamd)
 
 static bool send_header_step(struct spamd_exchange *spamd)
 {
-	if (!send_piece(spamd, spamd->header.data + spamd->sent, spamd->header.length - spamd->sent))
+	if (!send_piece(
+		    spamd, spamd->header.data + spamd->sent, spamd->header.length - spamd->sent))
 		return false;
 	if (spamd->sent < spamd->header.length)
 		return true;
@@ -251,8 +253,8 @@ static bool send_message_step(struct spamd_exchange *spamd)
 		exchange_finish(&spamd->exchange, VERDICT_ERROR, &err);
 		return false;
 	}
-	piece = scan_request_peek(spamd->exchange.request, spamd->sent, spamd->scratch, PIECE_SIZE,
-		&bytes);
+	piece = scan_request_peek(
+		spamd->exchange.request, spamd->sent, spamd->scratch, PIECE_SIZE, &bytes);
 	if (piece < 0) {
 		err_set_errno(&err, errno, "cannot read the message back");
 		exchange_finish(&spamd->exchange, VERDICT_ERROR, &err);

@@ -13,8 +13,8 @@ enum transport_result transport_send(struct transport *transport, const void *by
 	return transport->ops->send(transport, bytes, length, ret_sent, err);
 }
 
-enum transport_result transport_receive(struct transport *transport, void *bytes, size_t size,
-	size_t *ret_got, struct err *err)
+enum transport_result transport_receive(
+	struct transport *transport, void *bytes, size_t size, size_t *ret_got, struct err *err)
 {
 	return transport->ops->receive(transport, bytes, size, ret_got, err);
 }
@@ -24,8 +24,8 @@ void transport_end_of_request(struct transport *transport)
 	transport->ops->end_of_request(transport);
 }
 
-size_t transport_poll_set(struct transport *transport, bool sending, struct pollfd *set,
-	int *ret_timeout_ms)
+size_t transport_poll_set(
+	struct transport *transport, bool sending, struct pollfd *set, int *ret_timeout_ms)
 {
 	*ret_timeout_ms = -1;
 	return transport->ops->poll_set(transport, sending, set, ret_timeout_ms);

@@ -59,8 +59,8 @@ static enum transport_result plain_connect(struct transport *transport, struct e
 		return TRANSPORT_OK;
 	if (plain->state == PLAIN_PENDING)
 		return pending_result(plain, err);
-	if (connect(plain->fd, (struct sockaddr *)&plain->address.address,
-		    plain->address.length) == 0) {
+	if (connect(plain->fd, (struct sockaddr *)&plain->address.address, plain->address.length) ==
+		0) {
 		plain->state = PLAIN_UP;
 		return TRANSPORT_OK;
 	}
@@ -91,8 +91,8 @@ static enum transport_result plain_send(struct transport *transport, const void 
 	return TRANSPORT_OK;
 }
 
-static enum transport_result plain_receive(struct transport *transport, void *bytes, size_t size,
-	size_t *ret_got, struct err *err)
+static enum transport_result plain_receive(
+	struct transport *transport, void *bytes, size_t size, size_t *ret_got, struct err *err)
 {
 	ssize_t got;
 
@@ -112,8 +112,8 @@ static void plain_end_of_request(struct transport *transport)
 	(void)shutdown(plain_of(transport)->fd, SHUT_WR);
 }
 
-static size_t plain_poll_set(struct transport *transport, bool sending, struct pollfd *set,
-	int *ret_timeout_ms)
+static size_t plain_poll_set(
+	struct transport *transport, bool sending, struct pollfd *set, int *ret_timeout_ms)
 {
 	struct plain *plain = plain_of(transport);
 
@@ -155,7 +155,8 @@ struct transport *transport_plain_new(const struct server_address *address, stru
 	}
 	plain->transport.ops = &plain_ops;
 	plain->address = *address;
-	plain->fd = socket(address->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	plain->fd =
+		socket(address->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (plain->fd < 0) {
 		err_set_errno(err, errno, "cannot make a socket");
 		free(plain);

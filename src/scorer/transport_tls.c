@@ -52,8 +52,8 @@ static enum transport_result tls_send(struct transport *transport, const void *b
 	return tls->driver.result == CURLE_OK ? TRANSPORT_OK : failed(tls, err, "cannot send");
 }
 
-static enum transport_result tls_receive(struct transport *transport, void *bytes, size_t size,
-	size_t *ret_got, struct err *err)
+static enum transport_result tls_receive(
+	struct transport *transport, void *bytes, size_t size, size_t *ret_got, struct err *err)
 {
 	struct tls *tls = tls_of(transport);
 
@@ -71,8 +71,8 @@ static void tls_end_of_request(struct transport *transport)
 	(void)transport;
 }
 
-static size_t tls_poll_set(struct transport *transport, bool sending, struct pollfd *set,
-	int *ret_timeout_ms)
+static size_t tls_poll_set(
+	struct transport *transport, bool sending, struct pollfd *set, int *ret_timeout_ms)
 {
 	struct tls *tls = tls_of(transport);
 

@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	result = rspamd_reply_parse((const char *)data, size, &verdict, &answer);
 	assert(verdict.status == (result == 0 ? VERDICT_SCORED : VERDICT_MALFORMED));
 	for (size_t i = 0; i < answer.edits.addition_count; i++)
-		assert(field_is_safe(answer.edits.additions[i].name, answer.edits.additions[i].value));
+		assert(field_is_safe(
+			answer.edits.additions[i].name, answer.edits.additions[i].value));
 	if (answer.edits.subject)
 		assert(field_is_safe("Subject", answer.edits.subject));
 	verdict_free(&verdict), rspamd_answer_free(&answer);

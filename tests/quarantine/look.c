@@ -18,7 +18,10 @@ static bool show(const struct list_line *line, void *context)
 	bool good = line->result == STORED_GOOD && stored_verify(stored, NULL) == STORED_GOOD;
 
 	(void)context;
-	printf("%s %s %llu %s\n", good ? "good" : line->result == STORED_STRANGE ? "strange" : "damaged",
+	printf("%s %s %llu %s\n",
+		good                                   ? "good" :
+			line->result == STORED_STRANGE ? "strange" :
+							 "damaged",
 		stored->entry.id, good ? (unsigned long long)stored->item.length : 0,
 		line->review == NULL ? "-" : recipient_state_name(review_summary(line->review)));
 	return true;
@@ -59,8 +62,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "look: %s\n", argc < 2 ? "which directory?" : err.text);
 		return 1;
 	}
-	result = argc == 2 ? list_items(&directory, &filter, show, NULL, &err)
-			   : copy_out(&directory, argv[2], &err);
+	result = argc == 2 ? list_items(&directory, &filter, show, NULL, &err) :
+			     copy_out(&directory, argv[2], &err);
 	directory_close(&directory);
 	if (result != 0)
 		fprintf(stderr, "look: %s\n", err.text);

@@ -86,8 +86,8 @@ static int read_message(struct put *put, const char *path, struct err *err)
 static void say(struct put *put, int result, const char *id, const struct err *err)
 {
 	char line[ERR_TEXT_SIZE + 16];
-	int length = result == 0 ? snprintf(line, sizeof(line), "stored %s\n", id)
-				 : snprintf(line, sizeof(line), "failed %s\n", err->text);
+	int length = result == 0 ? snprintf(line, sizeof(line), "stored %s\n", id) :
+				   snprintf(line, sizeof(line), "failed %s\n", err->text);
 
 	if (io_write_all(STDOUT_FILENO, line, (size_t)length) != 0)
 		_exit(1);
@@ -101,10 +101,9 @@ static void put_one(struct put *put)
 		&put->envelope.recipients, "quarantine", "score", 0, NULL };
 	struct err err = ERR_INIT;
 	char id[ITEM_ID_SIZE];
-	int result = put->deadline_ms == 0
-		? store_write(put->store, &request, id, &err)
-		: store_write_within(put->store, &request, deadline_after_ms(put->deadline_ms), id,
-			  &err);
+	int result = put->deadline_ms == 0 ? store_write(put->store, &request, id, &err) :
+					     store_write_within(put->store, &request,
+						     deadline_after_ms(put->deadline_ms), id, &err);
 
 	pthread_mutex_lock(&put->lock);
 	say(put, result, id, &err);
@@ -135,7 +134,8 @@ static bool take_options(struct put *put, int argc, char **argv)
 	int option;
 
 	while ((option = getopt(argc, argv, "+d:b:i:f:n:t:s:k")) != -1) {
-		unsigned long number = strchr("sk?", option) != NULL ? 0 : strtoul(optarg, NULL, 10);
+		unsigned long number =
+			strchr("sk?", option) != NULL ? 0 : strtoul(optarg, NULL, 10);
 
 		if (option == 'd')
 			put->deadline_ms = (long)number;
@@ -151,8 +151,7 @@ static bool take_options(struct put *put, int argc, char **argv)
 			put->threads = (long)number;
 		else if (option == 'k')
 			put->stay = true;
-		else if (option != 's' ||
-			!score_parse(optarg, strlen(optarg), &put->verdict.score))
+		else if (option != 's' || !score_parse(optarg, strlen(optarg), &put->verdict.score))
 			return false;
 	}
 	return argc - optind >= 4;

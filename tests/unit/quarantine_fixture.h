@@ -22,8 +22,8 @@
 #include "quarantine/stored.h"
 
 struct fixture {
-	char top[64];        /* mkdtemp */
-	char path[96];       /* the quarantine in it */
+	char top[64];  /* mkdtemp */
+	char path[96]; /* the quarantine in it */
 	struct client client;
 	struct envelope envelope;
 	struct verdict verdict;
@@ -90,8 +90,8 @@ static inline struct store_request fixture_request(struct fixture *fixture)
 		fixture->message, &fixture->envelope.recipients, "quarantine", "score", 0, NULL };
 }
 
-static inline struct store *fixture_store(struct fixture *fixture, uint64_t max_bytes,
-	uint64_t max_items)
+static inline struct store *fixture_store(
+	struct fixture *fixture, uint64_t max_bytes, uint64_t max_items)
 {
 	struct store_options options = { fixture->path, max_bytes, max_items, 0 };
 	struct err err = ERR_INIT;

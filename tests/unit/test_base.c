@@ -68,20 +68,37 @@ static void scores_are_thousandths(void **state)
 		bool good;
 		int32_t milli;
 	} rows[] = {
-		{ "5.0", true, 5000 }, { "5", true, 5000 }, { "-0.0", true, 0 },
-		{ "4.9", true, 4900 }, { "+1.25", true, 1250 }, { "-12.3456", true, -12345 },
-		{ "1001.3", true, 1001300 }, { "1000000", true, 1000000000 },
-		{ "1000000.001", false, 0 }, { "", false, 0 }, { "-", false, 0 }, { ".5", false, 0 },
-		{ "5.", false, 0 }, { "5,0", false, 0 }, { "nan", false, 0 }, { "inf", false, 0 },
-		{ "1e3", false, 0 }, { " 5", false, 0 }, { "5 ", false, 0 }, { "0x5", false, 0 },
-		{ "99999999999999999999", false, 0 }, { "--5", false, 0 }, { "+-5", false, 0 },
+		{ "5.0", true, 5000 },
+		{ "5", true, 5000 },
+		{ "-0.0", true, 0 },
+		{ "4.9", true, 4900 },
+		{ "+1.25", true, 1250 },
+		{ "-12.3456", true, -12345 },
+		{ "1001.3", true, 1001300 },
+		{ "1000000", true, 1000000000 },
+		{ "1000000.001", false, 0 },
+		{ "", false, 0 },
+		{ "-", false, 0 },
+		{ ".5", false, 0 },
+		{ "5.", false, 0 },
+		{ "5,0", false, 0 },
+		{ "nan", false, 0 },
+		{ "inf", false, 0 },
+		{ "1e3", false, 0 },
+		{ " 5", false, 0 },
+		{ "5 ", false, 0 },
+		{ "0x5", false, 0 },
+		{ "99999999999999999999", false, 0 },
+		{ "--5", false, 0 },
+		{ "+-5", false, 0 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int32_t milli = 77;
 
-		assert_int_equal(score_parse(rows[i].text, strlen(rows[i].text), &milli), rows[i].good);
+		assert_int_equal(
+			score_parse(rows[i].text, strlen(rows[i].text), &milli), rows[i].good);
 		assert_int_equal(milli, rows[i].good ? rows[i].milli : 77);
 	}
 }
@@ -93,15 +110,24 @@ static void scores_are_written_as_spamassassin_does(void **state)
 		int decimals;
 		const char *text;
 	} rows[] = {
-		{ 5000, 1, "5.0" }, { 4960, 1, "5.0" }, { -40, 1, "0.0" }, { -50, 1, "-0.1" },
-		{ 1001300, 1, "1001.3" }, { 7250, 2, "7.25" }, { 7250, 0, "7.25" }, { 7000, 0, "7.0" },
-		{ 125, 0, "0.125" }, { -1500, 3, "-1.500" }, { INT32_MIN + 1, 3, "-2147483.647" },
+		{ 5000, 1, "5.0" },
+		{ 4960, 1, "5.0" },
+		{ -40, 1, "0.0" },
+		{ -50, 1, "-0.1" },
+		{ 1001300, 1, "1001.3" },
+		{ 7250, 2, "7.25" },
+		{ 7250, 0, "7.25" },
+		{ 7000, 0, "7.0" },
+		{ 125, 0, "0.125" },
+		{ -1500, 3, "-1.500" },
+		{ INT32_MIN + 1, 3, "-2147483.647" },
 	};
 	char text[SCORE_TEXT_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_string_equal(score_format(rows[i].milli, rows[i].decimals, text), rows[i].text);
+		assert_string_equal(
+			score_format(rows[i].milli, rows[i].decimals, text), rows[i].text);
 }
 
 static void cursor_reads_what_matches(void **state)

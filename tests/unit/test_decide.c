@@ -8,17 +8,24 @@
 
 #include "policy/decide.h"
 
-#define OFF THRESHOLD_OFF
+#define OFF  THRESHOLD_OFF
 #define CODE .reject_code = "550 5.7.1", .reject_text = "refused", .redirect = "", .copy_to = ""
 
-static const struct policy_fields usual = { .tag = 5000, .defer = OFF, .quarantine = OFF,
-	.reject = 15000, CODE };
-static const struct policy_fields strict = { .tag = 3000, .defer = OFF, .quarantine = OFF,
-	.reject = 8000, CODE };
-static const struct policy_fields nothing = { .tag = OFF, .defer = OFF, .quarantine = OFF,
-	.reject = OFF, CODE };
-static const struct policy_fields careful = { .tag = 5000, .defer = OFF, .quarantine = OFF,
-	.reject = 15000, .on_failure = ON_FAILURE_TEMPFAIL, CODE };
+static const struct policy_fields usual = {
+	.tag = 5000, .defer = OFF, .quarantine = OFF, .reject = 15000, CODE
+};
+static const struct policy_fields strict = {
+	.tag = 3000, .defer = OFF, .quarantine = OFF, .reject = 8000, CODE
+};
+static const struct policy_fields nothing = {
+	.tag = OFF, .defer = OFF, .quarantine = OFF, .reject = OFF, CODE
+};
+static const struct policy_fields careful = { .tag = 5000,
+	.defer = OFF,
+	.quarantine = OFF,
+	.reject = 15000,
+	.on_failure = ON_FAILURE_TEMPFAIL,
+	CODE };
 
 static enum outcome outcomes[3];
 
@@ -33,9 +40,15 @@ static void thresholds_are_reached_exactly(void **state)
 		int32_t score;
 		enum outcome outcome;
 	} rows[] = {
-		{ -1000, OUTCOME_PASS }, { 0, OUTCOME_PASS }, { 4900, OUTCOME_PASS },
-		{ 4999, OUTCOME_PASS }, { 5000, OUTCOME_TAG }, { 5100, OUTCOME_TAG },
-		{ 14900, OUTCOME_TAG }, { 14999, OUTCOME_TAG }, { 15000, OUTCOME_REJECT },
+		{ -1000, OUTCOME_PASS },
+		{ 0, OUTCOME_PASS },
+		{ 4900, OUTCOME_PASS },
+		{ 4999, OUTCOME_PASS },
+		{ 5000, OUTCOME_TAG },
+		{ 5100, OUTCOME_TAG },
+		{ 14900, OUTCOME_TAG },
+		{ 14999, OUTCOME_TAG },
+		{ 15000, OUTCOME_REJECT },
 		{ 1000000, OUTCOME_REJECT },
 	};
 
@@ -51,8 +64,9 @@ static void thresholds_are_reached_exactly(void **state)
 static void the_most_severe_threshold_wins(void **state)
 {
 	/* Out of order across sections is allowed: reject over quarantine over defer over tag. */
-	struct policy_fields odd = { .tag = 9000, .defer = 8000, .quarantine = 7000,
-		.reject = 5000, CODE };
+	struct policy_fields odd = {
+		.tag = 9000, .defer = 8000, .quarantine = 7000, .reject = 5000, CODE
+	};
 	struct verdict verdict = scored(9000);
 
 	(void)state;
@@ -130,17 +144,36 @@ static void one_recipient_decides_for_itself(void **state)
 static const struct policy_fields by_outcome[] = {
 	[OUTCOME_PASS] = { .tag = 12000, .defer = OFF, .quarantine = 13000, .reject = 14000, CODE },
 	[OUTCOME_TAG] = { .tag = 4000, .defer = OFF, .quarantine = 13000, .reject = 14000, CODE },
-	[OUTCOME_COPY] = { .tag = 11000, .defer = OFF, .quarantine = OFF, .reject = OFF,
-		.reject_code = "550 5.7.1", .reject_text = "", .redirect = "",
-		.copy_to = "c@example.net", .copy_score = 9000 },
-	[OUTCOME_REDIRECT] = { .tag = 5000, .defer = OFF, .quarantine = OFF, .reject = OFF,
-		.reject_code = "550 5.7.1", .reject_text = "", .redirect = "r@example.net",
-		.redirect_score = THRESHOLD_TAG, .copy_to = "c@example.net" },
+	[OUTCOME_COPY] = { .tag = 11000,
+		.defer = OFF,
+		.quarantine = OFF,
+		.reject = OFF,
+		.reject_code = "550 5.7.1",
+		.reject_text = "",
+		.redirect = "",
+		.copy_to = "c@example.net",
+		.copy_score = 9000 },
+	[OUTCOME_REDIRECT] = { .tag = 5000,
+		.defer = OFF,
+		.quarantine = OFF,
+		.reject = OFF,
+		.reject_code = "550 5.7.1",
+		.reject_text = "",
+		.redirect = "r@example.net",
+		.redirect_score = THRESHOLD_TAG,
+		.copy_to = "c@example.net" },
 	[OUTCOME_DEFER] = { .tag = 1000, .defer = 6000, .quarantine = 13000, .reject = OFF, CODE },
-	[OUTCOME_QUARANTINE] = { .tag = 3000, .defer = OFF, .quarantine = 8000, .reject = 14000,
+	[OUTCOME_QUARANTINE] = { .tag = 3000,
+		.defer = OFF,
+		.quarantine = 8000,
+		.reject = 14000,
 		CODE },
-	[OUTCOME_DISCARD] = { .tag = 1500, .defer = 3000, .quarantine = 5000, .reject = 7000,
-		.reject_action = REJECT_ACTION_DISCARD, CODE },
+	[OUTCOME_DISCARD] = { .tag = 1500,
+		.defer = 3000,
+		.quarantine = 5000,
+		.reject = 7000,
+		.reject_action = REJECT_ACTION_DISCARD,
+		CODE },
 	[OUTCOME_REJECT] = { .tag = 2000, .defer = OFF, .quarantine = 5000, .reject = 9000, CODE },
 };
 
@@ -158,7 +191,9 @@ static void expect(const enum outcome *wanted, size_t count, struct action *ret_
 	*ret_expected = (struct action){ .kind = ACTION_DELIVER,
 		.hold = of[OUTCOME_REJECT] + of[OUTCOME_DEFER] + of[OUTCOME_QUARANTINE] > 0,
 		.spam = left > 0 && of[OUTCOME_TAG] > 0,
-		.required = of[OUTCOME_TAG] > 0 ? 4000 : of[OUTCOME_COPY] > 0 ? 11000 : 12000 };
+		.required = of[OUTCOME_TAG] > 0 ? 4000 :
+			of[OUTCOME_COPY] > 0    ? 11000 :
+						  12000 };
 	if (left > 0)
 		return;
 	if (of[OUTCOME_REDIRECT] > 0) {
@@ -170,11 +205,13 @@ static void expect(const enum outcome *wanted, size_t count, struct action *ret_
 		ret_expected->kind = ACTION_DISCARD;
 		ret_expected->required = 8000;
 	} else if (of[OUTCOME_DEFER] > 0) {
-		*ret_expected = (struct action){ .kind = ACTION_TEMPFAIL, .required = 6000,
-			.code = "451 4.7.1" };
+		*ret_expected = (struct action){
+			.kind = ACTION_TEMPFAIL, .required = 6000, .code = "451 4.7.1"
+		};
 	} else if (of[OUTCOME_REJECT] > 0) {
-		*ret_expected = (struct action){ .kind = ACTION_REJECT, .required = 9000,
-			.code = "550 5.7.1" };
+		*ret_expected = (struct action){
+			.kind = ACTION_REJECT, .required = 9000, .code = "550 5.7.1"
+		};
 	} else {
 		*ret_expected = (struct action){ .kind = ACTION_DISCARD, .required = 7000 };
 	}
@@ -223,8 +260,9 @@ static void every_combination_of_recipients(void **state)
 
 static void redirections_and_copies_follow_tag(void **state)
 {
-	struct policy_fields fields = { .tag = 5000, .defer = OFF, .quarantine = OFF, .reject = 9000,
-		CODE };
+	struct policy_fields fields = {
+		.tag = 5000, .defer = OFF, .quarantine = OFF, .reject = 9000, CODE
+	};
 	struct verdict low = scored(4999), high = scored(5000), highest = scored(9000);
 
 	(void)state;
@@ -288,8 +326,8 @@ static void observers_get_everything(void **state)
 			assert_int_equal(outcomes[1], b);
 			assert_int_equal(action.kind, ACTION_DELIVER);
 			assert_string_equal(action.would, action_word(&would));
-			assert_int_equal(action.marking,
-				outcome_withholds(b) ? MARK_NOTHING : MARK_SCORED);
+			assert_int_equal(
+				action.marking, outcome_withholds(b) ? MARK_NOTHING : MARK_SCORED);
 			assert_int_equal(action.spam, b == OUTCOME_TAG);
 			policies[1].mode = MODE_OBSERVE;
 			action = policy_decide(policies, 2, &verdict, outcomes);
@@ -391,12 +429,18 @@ static void one_deferral_defers_all(void **state)
 /* A trusted scorer: what is off never happens, the next lower one that is not does. */
 static void wishes_are_granted_within_the_thresholds(void **state)
 {
-	static const struct policy_fields all = { .tag = 5000, .defer = OFF, .quarantine = 9000,
-		.reject = 15000, CODE };
-	static const struct policy_fields dropping = { .tag = 5000, .defer = OFF, .quarantine = OFF,
-		.reject = 15000, .reject_action = REJECT_ACTION_DISCARD, CODE };
-	static const struct policy_fields holding = { .tag = OFF, .defer = OFF, .quarantine = 9000,
-		.reject = OFF, CODE };
+	static const struct policy_fields all = {
+		.tag = 5000, .defer = OFF, .quarantine = 9000, .reject = 15000, CODE
+	};
+	static const struct policy_fields dropping = { .tag = 5000,
+		.defer = OFF,
+		.quarantine = OFF,
+		.reject = 15000,
+		.reject_action = REJECT_ACTION_DISCARD,
+		CODE };
+	static const struct policy_fields holding = {
+		.tag = OFF, .defer = OFF, .quarantine = 9000, .reject = OFF, CODE
+	};
 	static const struct {
 		enum verdict_wish wish;
 		enum outcome all, usual, dropping, holding, nothing;
@@ -404,12 +448,12 @@ static void wishes_are_granted_within_the_thresholds(void **state)
 		{ WISH_NONE, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS },
 		{ WISH_PASS, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS, OUTCOME_PASS },
 		{ WISH_TAG, OUTCOME_TAG, OUTCOME_TAG, OUTCOME_TAG, OUTCOME_PASS, OUTCOME_PASS },
-		{ WISH_QUARANTINE, OUTCOME_QUARANTINE, OUTCOME_TAG, OUTCOME_TAG,
-			OUTCOME_QUARANTINE, OUTCOME_PASS },
+		{ WISH_QUARANTINE, OUTCOME_QUARANTINE, OUTCOME_TAG, OUTCOME_TAG, OUTCOME_QUARANTINE,
+			OUTCOME_PASS },
 		{ WISH_DISCARD, OUTCOME_QUARANTINE, OUTCOME_REJECT, OUTCOME_DISCARD,
 			OUTCOME_QUARANTINE, OUTCOME_PASS },
-		{ WISH_REJECT, OUTCOME_REJECT, OUTCOME_REJECT, OUTCOME_DISCARD,
-			OUTCOME_QUARANTINE, OUTCOME_PASS },
+		{ WISH_REJECT, OUTCOME_REJECT, OUTCOME_REJECT, OUTCOME_DISCARD, OUTCOME_QUARANTINE,
+			OUTCOME_PASS },
 		{ WISH_DEFER, OUTCOME_TEMPFAIL, OUTCOME_TEMPFAIL, OUTCOME_TEMPFAIL,
 			OUTCOME_TEMPFAIL, OUTCOME_TEMPFAIL },
 	};

@@ -51,7 +51,7 @@ struct row {
 static const struct row good[] = {
 	{ { .score = "/score", .tests = "/rules", .tests_name = "name", .ok = "/success" },
 		"{\"success\":true,\"score\":\"1.5\",\"rules\":[{\"score\":\"0.1\",\"name\":\"A "
-	        "B\"}]}",
+		"B\"}]}",
 		1500, 0, false, 1, "A_B", 100 },
 	{ { .score = "/a~1b", .required = "/m~0n" }, "{\"a/b\":5,\"m~n\":5.0}", 5000, 5000, true, 0,
 		NULL, 0 },
@@ -175,8 +175,8 @@ static void requests(void **state)
 	(void)state;
 	buf_init(&out, 4096);
 	assert_true(strlist_add(&members, "options=short") &&
-		    strlist_add(&members, "email=forged") && strlist_add(&members, "flag") &&
-		    strlist_add(&members, "=x") && strlist_add(&members, "eq=a=b"));
+		strlist_add(&members, "email=forged") && strlist_add(&members, "flag") &&
+		strlist_add(&members, "=x") && strlist_add(&members, "eq=a=b"));
 	assert_true(json_request_build(&out, &request, message, sizeof(message) - 1));
 	object = json_loadb(out.data, out.length, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(object);
@@ -191,8 +191,8 @@ static void requests(void **state)
 
 	buf_clear(&out);
 	assert_true(fact_set(&client.address, "5.9.10.11") && fact_set(&client.helo, "h\xff\r\n") &&
-		    fact_set(&envelope.sender, "a@b") && fact_set(&envelope.queue_id, "4A") &&
-		    strlist_add(&envelope.recipients, "c@d"));
+		fact_set(&envelope.sender, "a@b") && fact_set(&envelope.queue_id, "4A") &&
+		strlist_add(&envelope.recipients, "c@d"));
 	request = (struct json_request){
 		.message_member = "m", .base64 = true, .client = &client, .envelope = &envelope
 	};

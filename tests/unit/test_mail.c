@@ -36,8 +36,8 @@ static void headers_keep_order_and_text(void **state)
 /* Traps 1, 2 and 4: every copy, whatever its case, the last first. */
 static void reserved_fields_are_listed_last_first(void **state)
 {
-	static const char *const names[] = { "X-Spam-Flag", "Subject", "x-spam-flag", "X-SPAM-SCORE",
-		"To", "X-Spam-FLAG", "x-Rspamd-Bar" };
+	static const char *const names[] = { "X-Spam-Flag", "Subject", "x-spam-flag",
+		"X-SPAM-SCORE", "To", "X-Spam-FLAG", "x-Rspamd-Bar" };
 	static const struct header_instance expected[] = { { 6, 1 }, { 5, 3 }, { 3, 1 }, { 2, 2 },
 		{ 0, 1 } };
 	struct header_instance *instances;
@@ -72,9 +72,10 @@ static void headers_have_a_maximum(void **state)
 
 static void reserved_names_are_known_in_any_spelling(void **state)
 {
-	static const char *const reserved[] = { "X-Spam", "x-spam-status", "X-SPAM-Flag ", "X-Rspamd-Queue",
-		" X-Spam-Level", "X-Spamd-Result" };
-	static const char *const free_names[] = { "X-Spa", "Subject", "XX-Spam-Flag", "X-Mailer", "" };
+	static const char *const reserved[] = { "X-Spam", "x-spam-status", "X-SPAM-Flag ",
+		"X-Rspamd-Queue", " X-Spam-Level", "X-Spamd-Result" };
+	static const char *const free_names[] = { "X-Spa", "Subject", "XX-Spam-Flag", "X-Mailer",
+		"" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
@@ -140,7 +141,8 @@ static void bodies_are_the_same_in_memory_and_in_a_file(void **state)
 			for (size_t at = 0; at < sizeof(text); at += chunk)
 				assert_int_equal(MESSAGE_MORE,
 					message_add_body(message, text + at,
-						at + chunk > sizeof(text) ? sizeof(text) - at : chunk));
+						at + chunk > sizeof(text) ? sizeof(text) - at :
+									    chunk));
 			message_seal(message);
 			check_body(message, text, sizeof(text));
 			assert_false(message_body_cut(message));

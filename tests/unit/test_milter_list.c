@@ -17,15 +17,15 @@ static const struct listen_setting below = { .family = LISTEN_UNIX,
 	.path = (char *)QUEUE "/sb/milter.sock" };
 static const struct listen_setting outside = { .family = LISTEN_UNIX,
 	.path = (char *)"/run/sb/milter.sock" };
-static const struct listen_setting port = { .family = LISTEN_INET,
-	.host = (char *)"127.0.0.1",
-	.port = 8891 };
-static const struct listen_setting any = { .family = LISTEN_INET,
-	.host = (char *)"0.0.0.0",
-	.port = 8891 };
-static const struct listen_setting six = { .family = LISTEN_INET6,
-	.host = (char *)"::1",
-	.port = 8891 };
+static const struct listen_setting port = {
+	.family = LISTEN_INET, .host = (char *)"127.0.0.1", .port = 8891
+};
+static const struct listen_setting any = {
+	.family = LISTEN_INET, .host = (char *)"0.0.0.0", .port = 8891
+};
+static const struct listen_setting six = {
+	.family = LISTEN_INET6, .host = (char *)"::1", .port = 8891
+};
 
 static const struct {
 	const struct listen_setting *listen;

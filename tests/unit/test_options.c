@@ -193,15 +193,15 @@ static void the_sample_lists_the_table(void **state)
 	for (size_t i = 0; i < option_count; i++) {
 		bool top = (options[i].sections & SECTION_BIT(SECTION_TOP)) != 0;
 		bool set = (options[i].sections & SECTION_BIT(SECTION_SCORER)) != 0 &&
-		           options[i].type == OPTION_SERVERS;
+			options[i].type == OPTION_SERVERS;
 		char line[2000], rest[1000];
 		struct buf text;
 
 		default_text(&options[i], &text);
 		snprintf(line, sizeof(line), "%s%s = %s",
-			top   ? "#"
-			: set ? "\t"
-			      : "#\t",
+			top         ? "#" :
+				set ? "\t" :
+				      "#\t",
 			options[i].name, set ? "" : buf_text(&text));
 		if ((line_after(buf_text(&sample), line, rest, sizeof(rest)) != NULL) ==
 			options[i].not_yet)
@@ -284,13 +284,28 @@ static void reply_codes_have_one_class(void **state)
 		const char *text;
 		bool good;
 	} rows[] = {
-		{ "550 5.7.1", true }, { "451 4.7.1", true }, { "554 5.999.999", true },
-		{ "450 4.0.0", true }, { "550 4.7.1", false }, { "451 5.7.1", false },
-		{ "421 4.7.1", false }, { "250 2.0.0", false }, { "550", false }, { "550 ", false },
-		{ "550 5.7", false }, { "550 5.7.1.", false }, { "550 5.7.1 no", false },
-		{ "550  5.7.1", false }, { " 550 5.7.1", false }, { "0550 5.7.1", false },
-		{ "55 5.7.1", false }, { "600 6.0.0", false }, { "550 5.07.1", false },
-		{ "550 5.1000.1", false }, { "550 5..1", false }, { "5.7.1 550", false },
+		{ "550 5.7.1", true },
+		{ "451 4.7.1", true },
+		{ "554 5.999.999", true },
+		{ "450 4.0.0", true },
+		{ "550 4.7.1", false },
+		{ "451 5.7.1", false },
+		{ "421 4.7.1", false },
+		{ "250 2.0.0", false },
+		{ "550", false },
+		{ "550 ", false },
+		{ "550 5.7", false },
+		{ "550 5.7.1.", false },
+		{ "550 5.7.1 no", false },
+		{ "550  5.7.1", false },
+		{ " 550 5.7.1", false },
+		{ "0550 5.7.1", false },
+		{ "55 5.7.1", false },
+		{ "600 6.0.0", false },
+		{ "550 5.07.1", false },
+		{ "550 5.1000.1", false },
+		{ "550 5..1", false },
+		{ "5.7.1 550", false },
 	};
 
 	(void)state;

@@ -126,8 +126,9 @@ static void addresses_normalise(void **state)
 		bool good = address_normalise(rows[i].text, local, domain, sizeof(local));
 
 		if (good != (rows[i].local != NULL) ||
-			(good && (strcmp(local, rows[i].local) != 0 ||
-					 strcmp(domain, rows[i].domain) != 0)))
+			(good &&
+				(strcmp(local, rows[i].local) != 0 ||
+					strcmp(domain, rows[i].domain) != 0)))
 			fail_msg("'%s' gives %d '%s' '%s'", rows[i].text, good, local, domain);
 	}
 }
@@ -135,7 +136,8 @@ static void addresses_normalise(void **state)
 static void entries_come_back_as_they_went_in(void **state)
 {
 	struct policy_index *index = policy_index_new();
-	struct policy_entry in = { .key = "example.com", .origin = { .file = "f", .line = 7 } }, out;
+	struct policy_entry in = { .key = "example.com", .origin = { .file = "f", .line = 7 } },
+			    out;
 	struct err err = ERR_INIT;
 
 	(void)state;

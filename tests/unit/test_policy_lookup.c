@@ -200,8 +200,9 @@ static void explanation_names_sections(void **state)
 	buf_clear(&out);
 	assert_true(policy_explain(fixture->settings, "Abuse+x@example.com", &out));
 	assert_non_null(strstr(buf_text(&out), "address        Abuse+x@example.com\n"));
-	assert_non_null(strstr(buf_text(&out), "looked for     abuse+x@example.com, "
-					       "abuse@example.com, example.com, .com, policy\n"));
+	assert_non_null(strstr(buf_text(&out),
+		"looked for     abuse+x@example.com, "
+		"abuse@example.com, example.com, .com, policy\n"));
 	assert_non_null(strstr(buf_text(&out),
 		"tag            off         from address \"abuse@example.com\" at "));
 	assert_non_null(strstr(buf_text(&out), "spambridge.conf:10\n"));
@@ -225,8 +226,8 @@ static bool accepted(
 	}
 	policy_lookup(settings, to, &fields);
 	return policy_accepts(&fields, to,
-		&(struct accept_facts){ from, (struct sockaddr *)&ipv4,
-			settings->recipient_delimiter });
+		&(struct accept_facts){
+			from, (struct sockaddr *)&ipv4, settings->recipient_delimiter });
 }
 
 static void lists_accept_for_their_section(void **state)
@@ -304,7 +305,7 @@ static void disguise(uint32_t *seed, const char *address, char *out)
 static bool same(const struct policy_fields *a, const struct policy_fields *b)
 {
 	return a->tag == b->tag && a->reject == b->reject && a->on_failure == b->on_failure &&
-	       strcmp(a->reject_text, b->reject_text) == 0;
+		strcmp(a->reject_text, b->reject_text) == 0;
 }
 
 static void spelling_makes_no_difference(void **state)
@@ -342,7 +343,8 @@ static void more_specific_always_wins(void **state)
 
 		settings.index = policy_index_new();
 		for (int i = CHAIN - 1; i >= 0; i--) {
-			struct policy_entry entry = { .key = chain[i], .origin = { .file = "f", .line = 1 } };
+			struct policy_entry entry = { .key = chain[i],
+				.origin = { .file = "f", .line = 1 } };
 
 			if ((subset & 1u << i) == 0)
 				continue;

@@ -81,7 +81,7 @@ static bool spamd(void)
 	verdict_init(&verdict);
 	spamd_reply_init(&parser, SPAMD_HEADERS);
 	good = spamd_reply_parse(&parser, reply, strlen(reply), true, &verdict) ==
-	       SPAMD_REPLY_COMPLETE;
+		SPAMD_REPLY_COMPLETE;
 	assert_int_equal(verdict.status, good ? VERDICT_SCORED : VERDICT_ERROR);
 	verdict_free(&verdict);
 	return good;
@@ -162,7 +162,7 @@ static bool requests(void)
 	headers_init(&list, 4096);
 	buf_init(&out, 4096);
 	good = rspamd_request_headers(&list, &client, &envelope) &&
-	       json_request_build(&out, &request, "message", 7);
+		json_request_build(&out, &request, "message", 7);
 	headers_free(&list);
 	buf_free(&out);
 	return good;

@@ -54,10 +54,13 @@ static void only_single_mailboxes_are_safe(void **state)
 {
 	static const char *const good[] = { "a@b", "a.b+c@example.com", "postmaster",
 		"\"a b\"@example.com", "\"a\\\"b\"@x", "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]",
-		("j\xc3\xb6rg@b\xc3\xbc" "cher.example"), "a=b@c", "'a'@b", "#x@y", "a-b@c", "a..b@c" };
-	static const char *const bad[] = { "", "-oQ/tmp@x", "-x", "a b@c", "a@b c", "a,b@c", "a@b,c@d",
-		"<a@b>", "a@b>", "a@", "@b", "a@b\r\nRCPT TO:<c@d>", "a\n@b", "a@-b", "\"a@b", "a;b@c",
-		"a(x)@b", "\"a\"b@c", "a@b@c", "\"a\nb\"@c", "a@[1 2]", "a:b@c", "|x@y y", "\"\\" };
+		("j\xc3\xb6rg@b\xc3\xbc"
+		 "cher.example"),
+		"a=b@c", "'a'@b", "#x@y", "a-b@c", "a..b@c" };
+	static const char *const bad[] = { "", "-oQ/tmp@x", "-x", "a b@c", "a@b c", "a,b@c",
+		"a@b,c@d", "<a@b>", "a@b>", "a@", "@b", "a@b\r\nRCPT TO:<c@d>", "a\n@b", "a@-b",
+		"\"a@b", "a;b@c", "a(x)@b", "\"a\"b@c", "a@b@c", "\"a\nb\"@c", "a@[1 2]", "a:b@c",
+		"|x@y y", "\"\\" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -92,8 +95,10 @@ static void fill_item(struct item *item, const char *hostile)
 static void hostile_text_makes_the_round_trip(void **state)
 {
 	static const char *const hostile[] = { "a\"b\\c", "x\r\nX-Quarantine-ID: y\r\n\r\nbody",
-		"\xff\xfe\x80", "\xc3\xa4\xe2\x80\xae", "a>, <victim@example.com", "\x1b]0;x\x07\x7f", " ",
-		"      \t      \t                                                                    \t",
+		"\xff\xfe\x80", "\xc3\xa4\xe2\x80\xae", "a>, <victim@example.com",
+		"\x1b]0;x\x07\x7f", " ",
+		"      \t      \t                                                                  "
+		"  \t",
 		"\"sha256=\":{}[]" };
 
 	(void)state;
@@ -108,13 +113,14 @@ static void hostile_text_makes_the_round_trip(void **state)
 		assert_true(item_print(&out, &item));
 		assert_int_equal(out.length, item.block);
 		for (size_t j = 0; j < out.length; j++)
-			assert_true(out.data[j] == '\r' || out.data[j] == '\n' || out.data[j] == '\t' ||
-				(out.data[j] >= 0x20 && out.data[j] < 0x7f));
+			assert_true(out.data[j] == '\r' || out.data[j] == '\n' ||
+				out.data[j] == '\t' || (out.data[j] >= 0x20 && out.data[j] < 0x7f));
 		assert_null(strstr(out.data, "\r\n\r\n"));
 		assert_null(strstr(out.data + 1, "\nX-Quarantine-ID"));
 		assert_null(strstr(strstr(out.data, "\nX-Envelope-From: <"), "<victim"));
 		item_init(&back);
-		assert_int_equal(item_parse(out.data, out.length, &need, &back, &err), ITEM_COMPLETE);
+		assert_int_equal(
+			item_parse(out.data, out.length, &need, &back, &err), ITEM_COMPLETE);
 		assert_string_equal(back.id, item.id);
 		assert_string_equal(back.envelope.sender, hostile[i]);
 		assert_string_equal(back.envelope.recipients.items[0], hostile[i]);
@@ -144,8 +150,7 @@ static void short_reads_ask_for_more(void **state)
 	assert_true(item_print(&out, &item));
 	item_init(&back);
 	for (size_t length = 0; length < out.length; length += 97) {
-		enum item_parse_result result =
-			item_parse(out.data, length, &need, &back, NULL);
+		enum item_parse_result result = item_parse(out.data, length, &need, &back, NULL);
 
 		if (result == ITEM_MORE)
 			assert_true(need > length && need <= out.length);
@@ -169,7 +174,8 @@ static void wrong_metadata_is_damage(void **state)
 
 		snprintf(text, sizeof(text),
 			"X-Quarantine-ID: abcdefghijklmnopqrstuvwxyz\r\nX-Quarantine-Item: 1 "
-			"json=%010zu block=%010d length=%012d sha256=%064d\r\n %s\r\nX-Envelope-From: <>\r\n",
+			"json=%010zu block=%010d length=%012d sha256=%064d\r\n "
+		        "%s\r\nX-Envelope-From: <>\r\n",
 			strlen(json[i]), 300, 5, 0, json[i]);
 		item_init(&back);
 		assert_int_equal(item_parse(text, strlen(text), &need, &back, NULL), ITEM_DAMAGED);

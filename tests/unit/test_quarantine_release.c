@@ -52,8 +52,9 @@ static void one_message_stays_one(void **state)
 
 static void routes_are_checked(void **state)
 {
-	static const char *const good[] = { "sendmail", "/usr/lib/sendmail", "smtp://127.0.0.1:10025",
-		"smtp://mail.example.com", "smtp://[::1]:25/", "smtp://localhost/" };
+	static const char *const good[] = { "sendmail", "/usr/lib/sendmail",
+		"smtp://127.0.0.1:10025", "smtp://mail.example.com", "smtp://[::1]:25/",
+		"smtp://localhost/" };
 	static const char *const bad[] = { "", "/", "sendmail -t", "smtp://", "smtp://a:0",
 		"smtp://a:70000", "smtp://a:25/x", "smtp://a@b:25", "http://a", "smtp://[::1",
 		"smtp://a b", "smtps://a", "smtp://a:25:25" };
@@ -70,8 +71,8 @@ static void routes_are_checked(void **state)
 static const char *const recipient = "One@example.com";
 static const char *const item = "abcdefghijklmnopqrstuvwxyz";
 
-static void make_mark(struct fixture *fixture, struct release_key *key, unsigned char *body,
-	struct buf *mark)
+static void make_mark(
+	struct fixture *fixture, struct release_key *key, unsigned char *body, struct buf *mark)
 {
 	memset(key, 7, sizeof(*key));
 	assert_true(release_body_digest(fixture->message, body));
@@ -88,17 +89,21 @@ static void a_mark_is_good_for_one_copy(void **state)
 	struct buf mark;
 
 	make_mark(fixture, &key, body, &mark);
-	assert_int_equal(release_mark_check(&key, mark.data, "one@EXAMPLE.COM", body, 1000010, once,
-				 id), MARK_VALID);
+	assert_int_equal(
+		release_mark_check(&key, mark.data, "one@EXAMPLE.COM", body, 1000010, once, id),
+		MARK_VALID);
 	assert_string_equal(id, item);
 	snprintf(folded, sizeof(folded), " %.40s\n\t%s\n", mark.data, mark.data + 41);
 	if (mark.data[40] == ' ')
-		assert_int_equal(release_mark_check(&key, folded, recipient, body, 1000010, once,
-					 id), MARK_VALID);
-	assert_int_equal(release_mark_check(&key, mark.data, "two@example.com", body, 1000010, once,
-				 id), MARK_FORGED);
+		assert_int_equal(
+			release_mark_check(&key, folded, recipient, body, 1000010, once, id),
+			MARK_VALID);
+	assert_int_equal(
+		release_mark_check(&key, mark.data, "two@example.com", body, 1000010, once, id),
+		MARK_FORGED);
 	assert_int_equal(release_mark_check(&key, mark.data, recipient, body,
-				 1000000 + RELEASE_MARK_AGE_S + 1, once, id), MARK_EXPIRED);
+				 1000000 + RELEASE_MARK_AGE_S + 1, once, id),
+		MARK_EXPIRED);
 	set_message(fixture, " hello", "one\r\n.\r\nTWO\r\n", 13, 100000);
 	assert_true(release_body_digest(fixture->message, other));
 	assert_int_equal(release_mark_check(&key, mark.data, recipient, other, 1000010, once, id),
@@ -122,11 +127,13 @@ static void every_changed_byte_of_a_mark_is_noticed(void **state)
 		char saved = mark.data[i];
 
 		mark.data[i] ^= 1;
-		assert_int_not_equal(release_mark_check(&key, mark.data, recipient, body, 1000010,
-					     once, id), MARK_VALID);
+		assert_int_not_equal(
+			release_mark_check(&key, mark.data, recipient, body, 1000010, once, id),
+			MARK_VALID);
 		mark.data[i] = '\0';
-		assert_int_not_equal(release_mark_check(&key, mark.data, recipient, body, 1000010,
-					     once, id), MARK_VALID);
+		assert_int_not_equal(
+			release_mark_check(&key, mark.data, recipient, body, 1000010, once, id),
+			MARK_VALID);
 		mark.data[i] = saved;
 	}
 	buf_free(&mark);
@@ -136,8 +143,8 @@ static void every_changed_byte_of_a_mark_is_noticed(void **state)
 static void the_body_digest_survives_transport(void **state)
 {
 	struct fixture *fixture = *state;
-	static const char *const bodies[] = { "one\r\n.\r\ntwo\r\n", "one\n.\ntwo", "one\r.\rtwo \r\n",
-		"on\r\n e\r\n.\r\ntwo\r\n\r\n" };
+	static const char *const bodies[] = { "one\r\n.\r\ntwo\r\n", "one\n.\ntwo",
+		"one\r.\rtwo \r\n", "on\r\n e\r\n.\r\ntwo\r\n\r\n" };
 	unsigned char first[DIGEST_SIZE], digest[DIGEST_SIZE];
 
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
@@ -152,7 +159,8 @@ static void the_body_digest_survives_transport(void **state)
 static void scanned_bytes_have_the_same_digest(void **state)
 {
 	struct fixture *fixture = *state;
-	static const char whole[] = "From: A <a@example.net>\r\nSubject: x\r\n\r\none\r\n.\r\ntwo\r\n";
+	static const char whole[] =
+		"From: A <a@example.net>\r\nSubject: x\r\n\r\none\r\n.\r\ntwo\r\n";
 	unsigned char expected[DIGEST_SIZE], digest[DIGEST_SIZE];
 
 	assert_true(release_body_digest(fixture->message, expected));

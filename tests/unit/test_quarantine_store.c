@@ -21,8 +21,8 @@ static char *slurp(const struct stored *stored, size_t *ret_length)
 	return bytes;
 }
 
-static void expect_message(struct fixture *fixture, const char *id, const char *bytes,
-	size_t length)
+static void expect_message(
+	struct fixture *fixture, const char *id, const char *bytes, size_t length)
 {
 	struct directory directory;
 	struct stored stored;
@@ -255,7 +255,8 @@ static void strange_files_are_skipped(void **state)
 
 		assert_int_equal(item_id_new(id, NULL), 0);
 		item_name_format(name, id, INT64_C(1700000000000000));
-		snprintf(command, sizeof(command), "%s %s/new/%s", commands[i], fixture->path, name);
+		snprintf(
+			command, sizeof(command), "%s %s/new/%s", commands[i], fixture->path, name);
 		assert_int_equal(system(command), 0);
 		assert_int_equal(fixture_open(fixture, id, &directory, &stored),
 			i == 3 ? STORED_DAMAGED : STORED_STRANGE);
@@ -331,7 +332,8 @@ static void reviews_are_kept(void **state)
 	assert_true(review_set(&review, 0, RECIPIENT_RELEASED, "x", ""));
 	assert_int_equal(review_summary(&review), RECIPIENT_RELEASED);
 	review_free(&review);
-	snprintf(command, sizeof(command), "echo 7 released 1 x y > %s/review/%s", fixture->path, id);
+	snprintf(command, sizeof(command), "echo 7 released 1 x y > %s/review/%s", fixture->path,
+		id);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(review_read(&directory, &stored.item, &review, &err), -1);
 	assert_non_null(strstr(err.text, "damaged"));
@@ -473,18 +475,24 @@ static void lists_are_filtered_newest_first(void **state)
 	fixture_put(fixture, store);
 	assert_string_equal(listed(fixture, &(struct list_filter){ .limit = 0 }), "=?utf-8?21");
 	assert_string_equal(listed(fixture, &(struct list_filter){ .limit = 1 }), "=?utf-8?");
-	assert_string_equal(listed(fixture, &(struct list_filter){ .domain = ".example.com" }),
-		"=?utf-8?2");
-	assert_string_equal(listed(fixture, &(struct list_filter){ .domain = "EXAMPLE.org",
-						    .has_max = true, .max_score = 15000 }), "1");
+	assert_string_equal(
+		listed(fixture, &(struct list_filter){ .domain = ".example.com" }), "=?utf-8?2");
+	assert_string_equal(
+		listed(fixture,
+			&(struct list_filter){
+				.domain = "EXAMPLE.org", .has_max = true, .max_score = 15000 }),
+		"1");
 	assert_string_equal(listed(fixture, &(struct list_filter){ .subject = "3" }), "=?utf-8?");
-	assert_string_equal(listed(fixture, &(struct list_filter){ .to = "MAIL.", .limit = 1 }),
-		"=?utf-8?");
-	assert_string_equal(listed(fixture, &(struct list_filter){ .text = "needle",
-						    .in_message = true }), "1");
+	assert_string_equal(
+		listed(fixture, &(struct list_filter){ .to = "MAIL.", .limit = 1 }), "=?utf-8?");
+	assert_string_equal(
+		listed(fixture, &(struct list_filter){ .text = "needle", .in_message = true }),
+		"1");
 	assert_string_equal(listed(fixture, &(struct list_filter){ .text = "needle" }), "");
-	assert_string_equal(listed(fixture, &(struct list_filter){ .has_state = true,
-						    .state = RECIPIENT_RELEASED }), "");
+	assert_string_equal(
+		listed(fixture,
+			&(struct list_filter){ .has_state = true, .state = RECIPIENT_RELEASED }),
+		"");
 	store_free(&store);
 }
 

@@ -26,11 +26,11 @@ static void build(const struct row *row, bool utf8, struct buf *out)
 	struct envelope envelope = { .utf8 = utf8 };
 
 	assert_true(fact_set(&client.helo, row->helo) && fact_set(&client.name, row->name) &&
-		    fact_set(&client.address, row->address) &&
-		    fact_set(&client.server_name, row->server) &&
-		    fact_set(&client.tls_version, row->tls) &&
-		    fact_set(&envelope.queue_id, row->queue_id) &&
-		    fact_set(&envelope.auth_login, row->login));
+		fact_set(&client.address, row->address) &&
+		fact_set(&client.server_name, row->server) &&
+		fact_set(&client.tls_version, row->tls) &&
+		fact_set(&envelope.queue_id, row->queue_id) &&
+		fact_set(&envelope.auth_login, row->login));
 	if (row->sender != NULL) {
 		envelope.sender = strdup(row->sender);
 		envelope.has_sender = true;
@@ -62,7 +62,7 @@ static void fields(void **state)
 			"\tby mx (Postfix) with ESMTPSA id 1" DATE },
 		{ "with", "id", "5.9.10.11", "mx", "1", "a@b@c", NULL, NULL,
 			"Received: from ?ith (?d [5.9.10.11])\r\n\tby mx (Postfix) with ESMTP id "
-		        "1" DATE },
+			"1" DATE },
 		{ "[a][b]", "", "5.9.10.11", "mx", "1", "Exim@x", NULL, NULL,
 			"Received: from [a??b] (unknown [5.9.10.11])\r\n"
 			"\tby mx (Postfix) with ESMTP id 1" DATE },

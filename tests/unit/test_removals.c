@@ -14,7 +14,8 @@ static struct header_list list;
 
 static int set_up(void **state)
 {
-	static const char *const names[] = { "A", "X-Spam-Flag", "B", "a", "x-spam-flag", "A", "C" };
+	static const char *const names[] = { "A", "X-Spam-Flag", "B", "a", "x-spam-flag", "A",
+		"C" };
 
 	(void)state;
 	headers_init(&list, 10000);

@@ -43,7 +43,7 @@ static void recorded(void **state)
 		"\"score\":1.500000,\"metric_score\":1.500000,\"options\":[\"opt1\",\"opt2\"]}},"
 		"\"messages\":{},\"message-id\":\"a1b2c3@mail.example.org\",\"time_real\":0.000543,"
 		"\"milter\":{\"spam_header\":\"X-Spamd-Result\",\"add_headers\":{\"X-Spam-Bar\":\"+"
-	        "+\","
+		"+\","
 		"\"X-Spam\":{\"order\":0,\"value\":\"Yes\"}},"
 		"\"remove_headers\":{\"X-Spam-Flag\":0,\"X-Old\":2}}}";
 	struct rspamd_answer answer;
@@ -122,12 +122,12 @@ static void milter_block(void **state)
 {
 	static const char reply[] = BEGIN
 		",\"subject\":\"[SPAM] "
-	        "caf\xc3\xa9\",\"dkim-signature\":[\"v=1;\\r\\n\\ta=b\",\"v=2\"],"
+		"caf\xc3\xa9\",\"dkim-signature\":[\"v=1;\\r\\n\\ta=b\",\"v=2\"],"
 		"\"milter\":{\"add_headers\":{\"X-A\":[{\"value\":\"1\",\"order\":1},\"2\"],"
 		"\"X-Evil\\r\\nX-B\":\"x\",\"X-C\":\"a\\r\\nX-Spam-Flag: "
-	        "NO\\r\\n\\r\\nbody\\u0007\"},"
+		"NO\\r\\n\\r\\nbody\\u0007\"},"
 		"\"remove_headers\":{\"X-D\":[1,-1],\"X-E\":2.0},\"change_from\":\"<new@x.example>"
-	        "\","
+		"\","
 		"\"add_rcpt\":[\"<a@x>\",\"b@x\"],\"del_rcpt\":[\"c@x\"],\"reject\":\"quarantine\","
 		"\"no_action\":true}" END;
 	struct rspamd_answer answer;
@@ -247,8 +247,9 @@ static void odd_bytes(void **state)
 	assert_int_equal(parse(nul, sizeof(nul) - 1, &verdict, &answer), -1);
 	release(&verdict, &answer);
 	assert_int_equal(parse(mended, strlen(mended), &verdict, &answer), 0);
-	assert_string_equal(answer.edits.additions[0].value, " q??"
-						       "?( z");
+	assert_string_equal(answer.edits.additions[0].value,
+		" q??"
+		"?( z");
 	release(&verdict, &answer);
 }
 
@@ -275,7 +276,8 @@ static void too_much(void **state)
 	assert_int_equal(verdict.test_count, LIMIT_TESTS);
 	assert_int_equal(answer.edits.addition_count, LIMIT_EXTRA_HEADERS);
 	for (size_t i = 0; i < answer.edits.addition_count; i++)
-		assert_true(field_is_safe(answer.edits.additions[i].name, answer.edits.additions[i].value));
+		assert_true(field_is_safe(
+			answer.edits.additions[i].name, answer.edits.additions[i].value));
 	release(&verdict, &answer);
 }
 
@@ -295,17 +297,16 @@ static void request_headers(void **state)
 
 	(void)state;
 	headers_init(&list, 1024 * 1024);
-	assert_true(
-		fact_set(&client.name, "p\r\nRcpt: <x@y>") &&
+	assert_true(fact_set(&client.name, "p\r\nRcpt: <x@y>") &&
 		fact_set(&client.address, "IPv6:::1") && fact_set(&client.helo, " a (b)\x7f ") &&
 		fact_set(&client.server_name, "mx.example.net") &&
 		fact_set(&client.tls_version, "TLSv1.3") &&
 		fact_set(&envelope.sender, "\"a,b\"@x") && fact_set(&envelope.queue_id, "4A\n"));
 	assert_true(strlist_add(&envelope.recipients, "u@x") &&
-		    strlist_add(&envelope.recipients, "a,b@x") &&
-		    strlist_add(&envelope.recipients, "a>,<b@x") &&
-		    strlist_add(&envelope.recipients, "a\r\nIP: 127.0.0.1@x") &&
-		    strlist_add(&envelope.recipients, "\xc3\xa9@x"));
+		strlist_add(&envelope.recipients, "a,b@x") &&
+		strlist_add(&envelope.recipients, "a>,<b@x") &&
+		strlist_add(&envelope.recipients, "a\r\nIP: 127.0.0.1@x") &&
+		strlist_add(&envelope.recipients, "\xc3\xa9@x"));
 	assert_true(rspamd_request_headers(&list, &client, &envelope));
 	assert_string_equal(header_value(&list, "IP", 0), "::1");
 	assert_string_equal(header_value(&list, "Helo", 0), "a (b)?");

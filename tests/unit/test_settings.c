@@ -248,7 +248,7 @@ static void all_errors_are_told_with_their_lines(void **state)
 		"spambridge.conf:8: log: 'foo' is not known; write one of auto, stderr, syslog, "
 		"journal\n"
 		"spambridge.conf:10: servers: 'foo' is no server; write unix:/path, "
-	        "tcp://host:port "
+		"tcp://host:port "
 		"or tls://host:port, or http://host:port or https://host:port\n"
 		"spambridge.conf:11: servers: 'tcp://x:99999' has no good host and port; write "
 		"host:port, IPv6 addresses in brackets\n"
@@ -289,7 +289,8 @@ static void single_errors_are_told(void **state)
 			":3: 'a.b' is set a second time; the first is at " },
 		{ "scorer \"a\" { servers = { \"tcp://h\", \"tcp://h\" } }", "stands there twice" },
 		{ "scorer \"a\" { protocol = rspamd servers = { \"tcp://h\" } }",
-			":1: servers: 'tcp://h' does not fit the protocol; write http://host:port" },
+			":1: servers: 'tcp://h' does not fit the protocol; write "
+		        "http://host:port" },
 		{ "scorer \"a\" { servers = { \"tcp://h\" } trust_action = true }",
 			":1: scorer a: trust_action belongs to protocol = rspamd; remove it" },
 		{ "scorer \"a\" { protocol = rspamd servers = { \"http://h\" } score = \"/x\" }",
@@ -298,18 +299,21 @@ static void single_errors_are_told(void **state)
 			":1: score: 'x' is no JSON pointer; begin it with '/'" },
 		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } members = { \"a\" } }",
 			":1: members: 'a' is no member; write name=value" },
-		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } members = { \"a=b\" } }",
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } members = { \"a=b\" } "
+		  "}",
 			":1: scorer a: members need request = json" },
 		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } envelope = members }",
 			":1: scorer a: envelope = members needs request = json" },
-		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } headers = { \"Host\" } }",
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } headers = { \"Host\" "
+		  "} }",
 			":1: headers: 'Host' is no header line; write \"Name: value\"" },
 		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } "
 		  "headers = { \"content-length: 3\" } }",
 			":1: headers: content-length is written by the daemon itself; remove it" },
 		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } path = \"x\" }",
 			":1: path: 'x' is no path of a URL; begin it with '/'" },
-		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } auth_file = \"/none\" }",
+		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } auth_file = \"/none\" "
+		  "}",
 			":1: auth_file: /none: cannot be opened by user id" },
 		{ "scorer \"a\" { servers = { \"http://h\" } }",
 			"'http://h' does not fit the protocol" },
@@ -332,8 +336,9 @@ static void single_errors_are_told(void **state)
 		{ "policy|tag = 5", ":1: unknown option 'policy|tag'" },
 		{ "= 5", ":1: stray '='" },
 		{ "deadline += 5s", ":1: stray '+'" },
-		{ "trusted_networks = { 1.2.3.4 5.6.7.8 }", ":1: trusted_networks: ',' or '}' is "
-							    "missing" },
+		{ "trusted_networks = { 1.2.3.4 5.6.7.8 }",
+			":1: trusted_networks: ',' or '}' is "
+			"missing" },
 		{ "trusted_networks = { , }", ":1: trusted_networks: a value or '}' is missing" },
 		{ "trusted_networks = { 1.2.3.4\nlog = auto\n", "trusted_networks: ',' or '}'" },
 		{ "address \"x\" { }", ":1: 'x' is no address" },
@@ -492,22 +497,22 @@ static void huge_files_are_refused(void **state)
 /* What is printed loads again and prints the same. */
 static void printed_settings_load_again(void **state)
 {
-	struct settings *settings =
-		load_good("listen = \"inet6:8891@[::1]\" deadline = 1500ms on_failure = tempfail\n"
-			  "trusted_networks = { 10.0.0.0/8, ::1 } late_verdicts = off\n"
-			  "scorer \"a\" { servers = { \"tls://[::1]:784\", \"unix:/run/s\" } "
-	                  "hedge_after = 1s\n"
-			  " user = \"recipient\" ca_file = \"/etc/x \\\"y\\\".pem\" }\n"
-			  "scorer \"b\" { servers = { \"tcp://h\" } hedge_after = off }\n"
-			  "policy { tag = -0.125 reject_text = \"a \\\\ \\\"b\\\" %{id}\" }\n"
-			  "domain \"B\xc3\x9c"
-			  "CHER.example\" { tag = off }\n"
-			  "address \"\\\"a \\\\\\\"b\\\"@example.com\" { reject = 7.25 on_failure "
-	                  "= accept }\n"
-			  "outbound { scan = yes reject = 8 }\n"
-			  "sender \"a.example\" { reject = 3 } sender \"x@a.example\" { tag = off }\n"
-			  "domain \"lists.example\" { accept_senders = { } accept_clients = "
-			  "{ 10.0.0.0/8, \"::1\" } accept_recipients = { \"A@\" } }\n");
+	struct settings *settings = load_good(
+		"listen = \"inet6:8891@[::1]\" deadline = 1500ms on_failure = tempfail\n"
+		"trusted_networks = { 10.0.0.0/8, ::1 } late_verdicts = off\n"
+		"scorer \"a\" { servers = { \"tls://[::1]:784\", \"unix:/run/s\" } "
+		"hedge_after = 1s\n"
+		" user = \"recipient\" ca_file = \"/etc/x \\\"y\\\".pem\" }\n"
+		"scorer \"b\" { servers = { \"tcp://h\" } hedge_after = off }\n"
+		"policy { tag = -0.125 reject_text = \"a \\\\ \\\"b\\\" %{id}\" }\n"
+		"domain \"B\xc3\x9c"
+		"CHER.example\" { tag = off }\n"
+		"address \"\\\"a \\\\\\\"b\\\"@example.com\" { reject = 7.25 on_failure "
+		"= accept }\n"
+		"outbound { scan = yes reject = 8 }\n"
+		"sender \"a.example\" { reject = 3 } sender \"x@a.example\" { tag = off }\n"
+		"domain \"lists.example\" { accept_senders = { } accept_clients = "
+		"{ 10.0.0.0/8, \"::1\" } accept_recipients = { \"A@\" } }\n");
 	struct buf first, second;
 
 	(void)state;
@@ -548,17 +553,17 @@ static struct settings *load_table(const char *table, struct strlist *errors)
 static void a_domain_table_sets_policies(void **state)
 {
 	struct strlist errors = { 0 };
-	struct settings *settings =
-		load_table("# domains\n"
-			   "\n"
-			   "Example.com tag=4 reject=off on_failure=tempfail  # good\n"
-			   "  .example.com\ttag=3#near\r\n"
-			   "lists.example accept_senders=a@b.example,.c.example accept_clients=10.0.0.0/8\n"
-			   "user@example.com reject_text=\"no \\\"way\\\"\" tag=2\n"
-			   "\"a b\"@example.com tag=1.5\n"
-			   "plain.example\n"
-			   "last.example tag=off",
-			&errors);
+	struct settings *settings = load_table(
+		"# domains\n"
+		"\n"
+		"Example.com tag=4 reject=off on_failure=tempfail  # good\n"
+		"  .example.com\ttag=3#near\r\n"
+		"lists.example accept_senders=a@b.example,.c.example accept_clients=10.0.0.0/8\n"
+		"user@example.com reject_text=\"no \\\"way\\\"\" tag=2\n"
+		"\"a b\"@example.com tag=1.5\n"
+		"plain.example\n"
+		"last.example tag=off",
+		&errors);
 	struct policy_fields fields;
 
 	(void)state;
@@ -698,8 +703,9 @@ static void errors_in_an_alias_table_have_lines(void **state)
 		{ "b.example c@d.example", "domains:1: an address stands for an address" },
 		{ ".b.example d.example", "domains:1: write an alias" },
 		{ "b.example .d.example", "domains:1: write an alias" },
-		{ "a@b.c d@e.f\nA@B.c g@h.i", "domains:2: 'a@b.c' is set a second time; the first "
-					     "is in line 1" },
+		{ "a@b.c d@e.f\nA@B.c g@h.i",
+			"domains:2: 'a@b.c' is set a second time; the first "
+			"is in line 1" },
 	};
 
 	(void)state;

@@ -377,9 +377,9 @@ static void hostile_headers(void **state)
 	for (size_t i = 0; i < verdict.extra.count; i++) {
 		value = headers_value(&verdict.extra, i);
 		assert_true(strlen(headers_name(&verdict.extra, i)) + 1 + strlen(value) <=
-			    LIMIT_ADDED_HEADER);
+			LIMIT_ADDED_HEADER);
 		assert_true(strlen(headers_name(&verdict.extra, i)) + 1 + strcspn(value, "\n") <=
-			    LIMIT_ADDED_LINE);
+			LIMIT_ADDED_LINE);
 	}
 	verdict_free(&verdict);
 }
