@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Release on scope exit, for functions with several ways out: `AUTO(thing_free) struct thing *t`. */
+/*
+ * Release on scope exit, for functions with several ways out: `AUTO(thing_free) struct thing *t`.
+ */
 #ifndef SPAMBRIDGE_BASE_CLEANUP_H
 #define SPAMBRIDGE_BASE_CLEANUP_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Carrying a judgement out: quarantine, header edits and reply, in one fixed order. Sees libmilter. */
+/*
+ * Carrying a judgement out: quarantine, header edits and reply, in one fixed order. Sees
+ * libmilter.
+ */
 #ifndef SPAMBRIDGE_DAEMON_APPLY_H
 #define SPAMBRIDGE_DAEMON_APPLY_H
 

@@ -21,7 +21,9 @@ struct metrics_counter {
 	uint64_t count;
 };
 
-/* Copy the counters that are not zero into `counters` (up to `room`); returns how many there are. */
+/*
+ * Copy the counters that are not zero into `counters` (up to `room`); returns how many there are.
+ */
 size_t metrics_counters(struct metrics_counter *counters, size_t room);
 
 /* Append everything in the text format of Prometheus (exposition format 0.0.4). */

@@ -4,7 +4,8 @@
  *
  * Pure: no I/O, no clock, no log, no memory. Rules: a threshold is reached when score >=
  * threshold; the highest one by severity wins (reject, quarantine, defer, redirect, copy, tag). A
- * failure of the scorer follows on_failure and never rejects; a failure of our own (VERDICT_ERROR) defers.
+ * failure of the scorer follows on_failure and never rejects; a failure of our own (VERDICT_ERROR)
+ * defers.
  */
 #ifndef SPAMBRIDGE_POLICY_DECIDE_H
 #define SPAMBRIDGE_POLICY_DECIDE_H
@@ -61,7 +62,9 @@ struct action {
 	const struct policy_fields *decisive; /* whose fields made the decision; NULL: nobody's */
 };
 
-/* The words of the log: "pass", "tag", "reject", "tempfail", "quarantine", "discard", "redirect". */
+/*
+ * The words of the log: "pass", "tag", "reject", "tempfail", "quarantine", "discard", "redirect".
+ */
 const char *action_word(const struct action *action);
 
 /* "pass", "tag", "copy", "redirect", "defer", "quarantine", "discard", "reject", "tempfail" */

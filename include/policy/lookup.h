@@ -2,7 +2,8 @@
 /*
  * Which policy applies to an address: the most specific section wins, field by field.
  *
- * An alias (alias_table) stands for its mailbox. The order is: the address, the address without its sub-address (recipient_delimiter), its
+ * An alias (alias_table) stands for its mailbox. The order is: the address, the address without
+ * its sub-address (recipient_delimiter), its
  * domain, the nearest ".parent", farther parents, policy {}. Addresses compare without regard to
  * case, a trailing dot of the domain, IDN spelling and quotes that are not needed. An address that
  * is none (empty, without a domain) gets policy {}. Pure, and its cost does not grow with the

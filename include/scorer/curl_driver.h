@@ -61,7 +61,10 @@ size_t curl_driver_poll_set(
  */
 bool curl_driver_settle(struct curl_driver *driver);
 
-/* A byte has come behind the reply (of a settled driver); not for TLS, which has records of its own. */
+/*
+ * A byte has come behind the reply (of a settled driver); not for TLS, which has records of its
+ * own.
+ */
 bool curl_driver_has_more(const struct curl_driver *driver);
 
 /*

@@ -70,7 +70,9 @@ enum slot_result slot_request_wait(struct slot_request *request, struct deadline
 	struct deadline deadline, struct server **ret_server);
 void slot_request_free(struct slot_request *request);
 
-/* A free slot at another server of the same scorer at once, for a hedge; NULL when there is none. */
+/*
+ * A free slot at another server of the same scorer at once, for a hedge; NULL when there is none.
+ */
 struct server *slot_request_second(struct slot_request *request, const struct server *first);
 
 /* Give a slot back. `started_us` is when its exchange began. */
@@ -84,7 +86,10 @@ void pool_note_silent(
 const struct scorer_setting *server_scorer(const struct server *server);
 const struct server_setting *server_setting(const struct server *server);
 
-/* What is needed to ask it; its address is the next one after each failure. False when none is known. */
+/*
+ * What is needed to ask it; its address is the next one after each failure. False when none is
+ * known.
+ */
 bool server_target(struct pool *pool, struct server *server, struct exchange_target *ret_target);
 
 /*

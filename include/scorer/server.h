@@ -13,7 +13,9 @@
 #include "base/deadline.h"
 #include "scorer/pool.h"
 
-/* Pauses between probes of a server that was set aside, milliseconds: doubled from first to last. */
+/*
+ * Pauses between probes of a server that was set aside, milliseconds: doubled from first to last.
+ */
 #define PROBE_PAUSE_FIRST_MS 20
 #define PROBE_PAUSE_LAST_MS  400
 

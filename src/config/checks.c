@@ -122,7 +122,7 @@ int check_reply_code(const char *text, struct err *err)
 		!code_part(&cursor) || !code_part(&cursor) || !cursor_at_end(&cursor))
 		return err_set(err,
 			"'%s' is no reply code; write one such as \"550 5.7.1\", or \"451 4.7.1\" "
-		        "to "
+			"to "
 			"put mail off",
 			text);
 	if (code / 100 != class)

@@ -225,7 +225,7 @@ static void check_descriptors(struct doctor *doctor, pid_t pid)
 			"mkdir -p /etc/systemd/system/spambridge.service.d && printf "
 			"'[Service]\\nLimitNOFILE=65536\\n' > "
 			"/etc/systemd/system/spambridge.service.d/limit.conf && systemctl "
-		        "daemon-reload "
+			"daemon-reload "
 			"&& systemctl restart spambridge",
 			"max_sessions = %u needs %llu open files, the limit is %llu",
 			settings->max_sessions, needed, limit);

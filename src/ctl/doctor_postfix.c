@@ -286,7 +286,7 @@ static void check_default_action(struct mta *mta, struct buf *value)
 			doctor_mend(mend, "postconf%s -e 'milter_default_action = tempfail'",
 				mta->with_directory),
 			"milter_default_action = %s is what happens while the daemon is away; "
-		        "tempfail "
+			"tempfail "
 			"lets no mail through unchecked and loses none",
 			buf_text(value));
 }

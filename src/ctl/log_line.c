@@ -74,7 +74,9 @@ static bool take_pair(const char **at, struct log_line *line)
 	return good;
 }
 
-/* Where the pairs begin: text of others only comes behind it, and what comes before is the log's. */
+/*
+ * Where the pairs begin: text of others only comes behind it, and what comes before is the log's.
+ */
 static const char *find_start(const char *text)
 {
 	const char *found;

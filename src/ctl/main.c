@@ -21,7 +21,7 @@ static const struct command commands[] = {
 	{ "score",
 		"[--from A] [--to A]... [--client IP] [--helo H]\n"
 		"                     [--name PTR] [--login USER] [--queue-id ID] [--exit-code] "
-	        "FILE...",
+		"FILE...",
 		"Ask the scorers about message files and say what would happen; changes nothing.",
 		"spambridgectl score --from news@example.org --to alice@example.com message.eml",
 		command_score },

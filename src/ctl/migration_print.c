@@ -98,7 +98,7 @@ static void put_limits(struct migration *migration, struct buf *out)
 
 	buf_puts(out,
 		"\n# spamc -t counts each read anew and defaults to 600 s, longer than Postfix "
-	        "waits.\n"
+		"waits.\n"
 		"# This is the time for everything.\n");
 	if (seconds < 1 || seconds > DEADLINE_MAX) {
 		if (migration->timeout != NULL)
@@ -183,7 +183,7 @@ static void put_user(struct migration *migration, struct buf *out)
 	if (migration->user != NULL && migration->default_domain != NULL) {
 		buf_puts(out,
 			"\t# -u with -e: the address of the only recipient.\n\tuser = "
-		        "\"recipient\"\n");
+			"\"recipient\"\n");
 		miss(migration, "-u", migration->user,
 			"mail to several recipients is scored without a user, and names without a "
 			"domain stay as they are");
@@ -193,9 +193,9 @@ static void put_user(struct migration *migration, struct buf *out)
 		if (migration->user != NULL)
 			miss(migration, "-u", migration->user,
 				"every message is scored as this user; spamass-milter gave the "
-			        "local "
+				"local "
 				"part of a single recipient (user = \"recipient\" gives the whole "
-			        "address)");
+				"address)");
 	} else if (migration->default_domain != NULL) {
 		miss(migration, "-e", migration->default_domain, "without -u it has no effect");
 	}
@@ -309,7 +309,7 @@ static void put_addresses(struct migration *migration, struct buf *out)
 		}
 		buf_puts(out,
 			"\n# -T; holds for this recipient only, not for the others of its "
-		        "mail.\naddress ");
+			"mail.\naddress ");
 		quoted_print(address, out);
 		buf_printf(out, " {\n%s\treject = off\n}\n",
 			migration->tag_only ? "" : "\ttag = off\n");

@@ -98,8 +98,7 @@ static int wait_for(pid_t pid)
 int program_run(const char *const argv[], struct buf *out, struct buf *errors, struct err *err)
 {
 	AUTO(descriptor_close)
-	int out_read = -1,
-	    out_write = -1, errors_read = -1, errors_write = -1;
+	int out_read = -1, out_write = -1, errors_read = -1, errors_write = -1;
 	int out_pipe[2], errors_pipe[2], errnum;
 	pid_t pid;
 

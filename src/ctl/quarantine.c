@@ -22,7 +22,7 @@ static const struct command commands[] = {
 	{ "quarantine list",
 		"[--domain D] [--to T] [--from F] [--subject S] [--since WHEN]\n"
 		"                     [--before WHEN] [--score MIN[..MAX]] [--state STATE] "
-	        "[--limit N]",
+		"[--limit N]",
 		"List held mail, newest first.",
 		"spambridgectl quarantine list --domain example.com --since 2d", quarantine_list },
 	{ "quarantine search", "[--body] [filters of list] TEXT",
@@ -35,7 +35,7 @@ static const struct command commands[] = {
 		"[--to RECIPIENT]... [--again] [--learn-ham] [--route R] [--no-mark]\n"
 		"                     [--yes] ID...",
 		"Send items to their recipients, as they came; they are removed when all have "
-	        "theirs.",
+		"theirs.",
 		"spambridgectl quarantine release mfzwi3d6mu", quarantine_release },
 	{ "quarantine delete", "[--learn-spam] [--yes] ID...", "Remove items for good.",
 		"spambridgectl quarantine delete mfzwi3d6mu", quarantine_delete },

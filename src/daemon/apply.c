@@ -30,7 +30,7 @@ static bool remove_headers(
 	if (judgement->removal_count > 0 && !session->can.change_headers) {
 		log_warn(session->mail.envelope.queue_id,
 			"forged X-Spam fields stay: the mail server does not let filters change "
-		        "headers");
+			"headers");
 		return true;
 	}
 	for (size_t i = 0; i < judgement->removal_count; i++) {

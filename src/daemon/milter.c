@@ -240,7 +240,9 @@ static void take_macros(SMFICTX *context, struct session *session)
 	take_macro(context, session, "{cipher_bits}", &client->tls_bits);
 }
 
-/* A scan waits: free the sessions that are stuck behind us, and tell the mail server we are alive. */
+/*
+ * A scan waits: free the sessions that are stuck behind us, and tell the mail server we are alive.
+ */
 static void on_waiting(void *context, bool first)
 {
 	gate_open();

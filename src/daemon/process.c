@@ -30,7 +30,7 @@ int process_raise_descriptors(const struct settings *settings, struct err *err)
 	if (limit.rlim_max < needed)
 		return err_set(err,
 			"max_sessions = %u needs %llu open files, but the hard limit is %llu: "
-		        "raise it "
+			"raise it "
 			"(LimitNOFILE= in the unit, ulimit -Hn) or lower max_sessions",
 			settings->max_sessions, (unsigned long long)needed,
 			(unsigned long long)limit.rlim_max);

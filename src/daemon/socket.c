@@ -192,7 +192,7 @@ static int set_owner_and_mode(const struct settings *settings, struct err *err)
 		if (chown(path, (uid_t)-1, group) != 0 && !directory_gives_group(path, group))
 			return err_set_errno(err, errno,
 				"cannot give %s to group %s: start as root, or make the user a "
-			        "member of "
+				"member of "
 				"that group",
 				path, settings->socket_group);
 	}

@@ -176,7 +176,8 @@ static bool keep(void *(*routine)(void *), void *argument)
 /*
  * pthread_create() as libmilter calls it: the program's own definition comes first in the dynamic
  * linker's order. Work given to a spare thread has no id that could be joined; libmilter does not
- * look at it (its workers detach themselves by their own id). Our own threads, which are joined, are
+ * look at it (its workers detach themselves by their own id). Our own threads, which are joined,
+ * are
  * made with attributes and never kept. The label keeps clear of the C library's prototype.
  */
 int patient_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *),

@@ -135,7 +135,9 @@ static void fail_all(struct judgement *judgement, enum on_failure on_failure)
 		judgement->policies[i].on_failure = on_failure;
 }
 
-/* A message that is larger than what may be scanned. False: it is scanned all the same (its head). */
+/*
+ * A message that is larger than what may be scanned. False: it is scanned all the same (its head).
+ */
 static bool is_settled_by_size(const struct transaction *mail, struct judgement *judgement)
 {
 	if (message_size(mail->message) <= mail->settings->max_scan_size ||

@@ -21,7 +21,10 @@ const char *exemption_word(enum exemption exemption)
 	return "no";
 }
 
-/* The host name, unless it only says that there is none: "unknown" (Postfix), "[1.2.3.4]" (Sendmail). */
+/*
+ * The host name, unless it only says that there is none: "unknown" (Postfix), "[1.2.3.4]"
+ * (Sendmail).
+ */
 static const char *real_name(const char *host)
 {
 	if (host == NULL || host[0] == '[' || strcasecmp(host, "unknown") == 0)

@@ -104,7 +104,10 @@ void curl_driver_free(struct curl_driver **driver)
 	*driver = NULL;
 }
 
-/* Send whatever the URL names to this address (CURLOPT_CONNECT_TO(3): empty host and port match all). */
+/*
+ * Send whatever the URL names to this address (CURLOPT_CONNECT_TO(3): empty host and port match
+ * all).
+ */
 static bool pin_address(
 	struct curl_driver *driver, const struct server_address *address, struct curl_slist **list)
 {

@@ -60,7 +60,9 @@ static struct curl_driver *remove_entry(struct idle_store *store, size_t index)
 	return driver;
 }
 
-/* One that is too old, or NULL. Closing it (perhaps with a TLS farewell) is done without the lock. */
+/*
+ * One that is too old, or NULL. Closing it (perhaps with a TLS farewell) is done without the lock.
+ */
 static struct curl_driver *take_old(struct idle_store *store)
 {
 	struct curl_driver *driver = NULL;

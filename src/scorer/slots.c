@@ -166,7 +166,10 @@ static bool served_in_time(struct pool *pool, size_t scorer, struct deadline dea
 		deadline_us_left(deadline);
 }
 
-/* Why the server that was set aside last was; UNKNOWN when none was (a name that is not known yet). */
+/*
+ * Why the server that was set aside last was; UNKNOWN when none was (a name that is not known
+ * yet).
+ */
 static enum server_outcome last_trouble(const struct pool *pool, bool shadow)
 {
 	enum server_outcome trouble = SERVER_UNKNOWN;

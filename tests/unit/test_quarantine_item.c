@@ -175,7 +175,7 @@ static void wrong_metadata_is_damage(void **state)
 		snprintf(text, sizeof(text),
 			"X-Quarantine-ID: abcdefghijklmnopqrstuvwxyz\r\nX-Quarantine-Item: 1 "
 			"json=%010zu block=%010d length=%012d sha256=%064d\r\n "
-		        "%s\r\nX-Envelope-From: <>\r\n",
+			"%s\r\nX-Envelope-From: <>\r\n",
 			strlen(json[i]), 300, 5, 0, json[i]);
 		item_init(&back);
 		assert_int_equal(item_parse(text, strlen(text), &need, &back, NULL), ITEM_DAMAGED);

@@ -290,7 +290,7 @@ static void single_errors_are_told(void **state)
 		{ "scorer \"a\" { servers = { \"tcp://h\", \"tcp://h\" } }", "stands there twice" },
 		{ "scorer \"a\" { protocol = rspamd servers = { \"tcp://h\" } }",
 			":1: servers: 'tcp://h' does not fit the protocol; write "
-		        "http://host:port" },
+			"http://host:port" },
 		{ "scorer \"a\" { servers = { \"tcp://h\" } trust_action = true }",
 			":1: scorer a: trust_action belongs to protocol = rspamd; remove it" },
 		{ "scorer \"a\" { protocol = rspamd servers = { \"http://h\" } score = \"/x\" }",
