@@ -201,8 +201,20 @@ static bool contains(const struct strlist *list, const char *address)
 	return false;
 }
 
+/* Is this address a recipient who gets the message anyway? Postfix would deliver it twice. */
+static bool gets_it_anyway(
+	const struct transaction *mail, const struct judgement *judgement, const char *address)
+{
+	for (size_t i = 0; i < judgement->policy_count; i++)
+		if (!outcome_withholds(judgement->outcomes[i]) &&
+			judgement->outcomes[i] != OUTCOME_REDIRECT &&
+			addresses_match(mail->envelope.recipients.items[i], address))
+			return true;
+	return false;
+}
+
 /* Who is to get the message besides or in place of its recipients, each once. */
-static bool choose_added(struct judgement *judgement)
+static bool choose_added(const struct transaction *mail, struct judgement *judgement)
 {
 	bool good = true;
 
@@ -211,7 +223,8 @@ static bool choose_added(struct judgement *judgement)
 	for (size_t i = 0; good && i < judgement->policy_count; i++) {
 		const char *address = outcome_adds(judgement->outcomes[i], &judgement->policies[i]);
 
-		if (address != NULL && !contains(&judgement->added, address))
+		if (address != NULL && !contains(&judgement->added, address) &&
+			!gets_it_anyway(mail, judgement, address))
 			good = strlist_add(&judgement->added, address);
 	}
 	return good;
@@ -367,7 +380,7 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement)
 		score_and_decide(input, ret_judgement);
 	if (ret_judgement->reason == NULL)
 		ret_judgement->reason = reason_of(ret_judgement);
-	if (!choose_held(mail, ret_judgement) || !choose_added(ret_judgement) ||
+	if (!choose_held(mail, ret_judgement) || !choose_added(mail, ret_judgement) ||
 		(mail->message != NULL && !build_headers(mail, ret_judgement)))
 		defer(ret_judgement, "out of memory");
 	build_reply(mail, ret_judgement);

@@ -98,8 +98,8 @@ class SendmailChain:
     def __init__(self, policy=None, options="", deadline="20s", trusted="", spamd=None,
                  recipe=None, settings=""):
         self.spamd = Spamd(**(spamd or {}))
-        self.daemon = spambridge([self.spamd.server], policy=policy or thresholds(), options=options,
-                                 deadline=deadline, trusted=trusted)
+        self.daemon = spambridge([self.spamd.server], policy=policy or thresholds(),
+                                 options=options, deadline=deadline, trusted=trusted)
         lines = (recipe or sendmail_recipe()).replace("{socket}", self.daemon.address)
         self.sendmail = Sendmail(lines, settings)
 
