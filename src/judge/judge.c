@@ -19,9 +19,6 @@
 /* How our tool and version are named where the scorer does not say what it is. */
 #define FALLBACK_ENGINE "spambridge"
 
-/* The log's word where a scorer is trusted to decide. */
-static const char reason_action[] = "action";
-
 static void defer(struct judgement *judgement, const char *why)
 {
 	verdict_free(&judgement->verdict);
@@ -250,7 +247,9 @@ static bool build_headers(const struct transaction *mail, struct judgement *judg
 		return true;
 	if (action->spam && action->decisive != NULL)
 		judgement->subject_tag = action->decisive->subject_tag;
-	judgement->edits = judgement->verdict.edits;
+	/* Where all who get it observe, a scorer's wishes are not carried out either. */
+	if (action->marking != MARK_NOTHING)
+		judgement->edits = judgement->verdict.edits;
 	if (!removals_build(message_headers(mail->message), transaction_keeps_spam_headers(mail),
 		    judgement->edits, &judgement->removals, &judgement->removal_count))
 		return false;
@@ -311,7 +310,7 @@ static void build_reply(const struct transaction *mail, struct judgement *judgem
 
 	/* The expansion is cut at its limit once the field that passes it is complete. */
 	buf_init(&text, LIMIT_REPLY_TEXT + LIMIT_ADDRESS);
-	if (judgement->verdict.reply != NULL && judgement->reason == reason_action)
+	if (judgement->verdict.reply != NULL && judgement->verdict.wish != WISH_NONE)
 		good = put_scorers_words(judgement, &text);
 	else if (judgement->action.text != NULL)
 		good = expand_text(mail, judgement, &text);
@@ -344,7 +343,7 @@ static const char *reason_of(const struct judgement *judgement)
 	if (judgement->outbound)
 		return "outbound";
 	if (verdict->wish != WISH_NONE)
-		return reason_action;
+		return "action";
 	return verdict->late ? "late" : "score";
 }
 
