@@ -51,6 +51,7 @@ int command_postfix(struct tool *tool, int argc, char **argv);
 int command_import(struct tool *tool, int argc, char **argv);
 int command_doctor(struct tool *tool, int argc, char **argv);
 int command_explain(struct tool *tool, int argc, char **argv);
+int command_what_if(struct tool *tool, int argc, char **argv);
 
 enum tool_option_kind {
 	TAKES_NOTHING, /* value: bool * */

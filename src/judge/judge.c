@@ -10,17 +10,13 @@
 
 #include "base/log.h"
 #include "config/names.h"
-#include "policy/accept.h"
-#include "policy/lookup.h"
 #include "policy/mailbox.h"
+#include "policy/recipient.h"
 #include "protocol/template.h"
 #include "protocol/xspam.h"
 
 /* How our tool and version are named where the scorer does not say what it is. */
 #define FALLBACK_ENGINE "spambridge"
-
-/* The log's word where a scorer is trusted to decide. */
-static const char reason_action[] = "action";
 
 static void defer(struct judgement *judgement, const char *why)
 {
@@ -30,53 +26,22 @@ static void defer(struct judgement *judgement, const char *why)
 	judgement_defer(judgement, verdict_status_name(VERDICT_ERROR));
 }
 
-/* Who would be redirected to himself is not (else all recipients would be gone). */
-static void skip_self(struct policy_fields *fields, const char *recipient)
-{
-	if (fields->redirect[0] != '\0' && addresses_match(fields->redirect, recipient))
-		fields->redirect = "";
-	if (fields->copy_to[0] != '\0' && addresses_match(fields->copy_to, recipient))
-		fields->copy_to = "";
-}
-
-/*
- * Whose sections count for outbound mail: who has logged in with an address is known by it, while
- * anybody can write anything into the envelope.
- */
-static const char *outbound_sender(const struct envelope *envelope)
-{
-	if (envelope->auth_login != NULL && strchr(envelope->auth_login, '@') != NULL)
-		return envelope->auth_login;
-	return envelope->sender;
-}
-
 /* The thresholds of every recipient; for exempt clients' mail those of `outbound`. */
 static bool look_up_policies(
 	const struct transaction *mail, enum exemption exemption, struct judgement *judgement)
 {
 	const struct strlist *recipients = &mail->envelope.recipients;
-	const struct accept_facts facts = { mail->envelope.sender,
-		(const struct sockaddr *)&mail->client.sockaddr,
-		mail->settings->recipient_delimiter };
-	struct mailbox mailbox;
+	const struct recipient_facts facts = { mail->envelope.sender, mail->envelope.auth_login,
+		(const struct sockaddr *)&mail->client.sockaddr, exemption != EXEMPT_NOT };
 
 	judgement->policies = calloc(recipients->count + 1, sizeof(*judgement->policies));
 	judgement->outcomes = calloc(recipients->count + 1, sizeof(*judgement->outcomes));
 	if (judgement->policies == NULL || judgement->outcomes == NULL)
 		return false;
 	judgement->policy_count = recipients->count;
-	for (size_t i = 0; i < recipients->count; i++) {
-		struct policy_fields *fields = &judgement->policies[i];
-
-		if (exemption == EXEMPT_NOT)
-			policy_lookup(mail->settings, recipients->items[i], fields);
-		else
-			policy_lookup_outbound(
-				mail->settings, outbound_sender(&mail->envelope), fields);
-		skip_self(fields, recipients->items[i]);
-		policy_mailbox(mail->settings, recipients->items[i], &mailbox);
-		fields->accepted = policy_accepts(fields, mailbox.address, &facts);
-	}
+	for (size_t i = 0; i < recipients->count; i++)
+		recipient_policy(mail->settings, &facts, recipients->items[i],
+			&judgement->policies[i]);
 	return true;
 }
 
@@ -265,7 +230,9 @@ static bool build_headers(const struct transaction *mail, struct judgement *judg
 		return true;
 	if (action->spam && action->decisive != NULL)
 		judgement->subject_tag = action->decisive->subject_tag;
-	judgement->edits = judgement->verdict.edits;
+	/* Where all who get it observe, a scorer's wishes are not carried out either. */
+	if (action->marking != MARK_NOTHING)
+		judgement->edits = judgement->verdict.edits;
 	if (!removals_build(message_headers(mail->message), transaction_keeps_spam_headers(mail),
 		    judgement->edits, &judgement->removals, &judgement->removal_count))
 		return false;
@@ -326,7 +293,7 @@ static void build_reply(const struct transaction *mail, struct judgement *judgem
 
 	/* The expansion is cut at its limit once the field that passes it is complete. */
 	buf_init(&text, LIMIT_REPLY_TEXT + LIMIT_ADDRESS);
-	if (judgement->verdict.reply != NULL && judgement->reason == reason_action)
+	if (judgement->verdict.reply != NULL && judgement->verdict.wish != WISH_NONE)
 		good = put_scorers_words(judgement, &text);
 	else if (judgement->action.text != NULL)
 		good = expand_text(mail, judgement, &text);
@@ -359,7 +326,7 @@ static const char *reason_of(const struct judgement *judgement)
 	if (judgement->outbound)
 		return "outbound";
 	if (verdict->wish != WISH_NONE)
-		return reason_action;
+		return "action";
 	return verdict->late ? "late" : "score";
 }
 

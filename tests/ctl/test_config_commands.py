@@ -8,7 +8,7 @@ import pytest
 from support.daemon import program
 
 COMMANDS = ["check-config", "show-policy", "score", "status", "metrics", "reload", "doctor",
-            "explain", "postfix", "import"]
+            "explain", "what-if", "postfix", "import"]
 TWO_ERRORS = 'deadlin = 3s\nscorer "x" { servers = { "ftp://x" } }\n'
 
 

@@ -67,6 +67,7 @@ def place_for_examples(ctl, workspace):
     ctl.environment["MAIL_CONFIG"] = str(postfix)
     ctl.file("message.eml", "Subject: hello\n\nhello\n")
     ctl.file("mail.log", LOG)
+    ctl.file("new.conf", 'scorer "x" { servers = { "unix:/s" } }\n')
     ctl.file("spamass-milter", 'OPTIONS="-u spamass-milter -i 127.0.0.1"\n')
     with BadScorer(workspace.path) as scorer:
         with plain_daemon([scorer.listen("good", transport="unix")]) as daemon:
