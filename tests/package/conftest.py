@@ -61,7 +61,7 @@ def tree(package):
         pytest.skip(SKIPPED[-1])
     try:
         found.copy(package, "/root/spambridge.deb")
-        found.source(TOP, "debian", "tests")
+        found.source(TOP, "contrib", "debian", "tests")
         found.download("/root/spambridge.deb", "postfix", "spamd", "openssl", "python3-pytest")
         found.boot()
         yield found
