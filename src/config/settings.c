@@ -87,9 +87,20 @@ bool settings_trust_a_scorer(const struct settings *settings)
 	return false;
 }
 
+/*
+ * Can one recipient refuse what another one gets? Then the copy of the first is held: a mail filter
+ * has one answer for both.
+ */
+static bool recipients_can_differ(const struct settings *settings)
+{
+	return policy_index_count(settings->index) > 0 ||
+		settings->policy.accept_recipients != NULL ||
+		settings->outbound.fields.accept_recipients != NULL;
+}
+
 bool settings_need_whole_message(const struct settings *settings)
 {
-	return settings->oversize == OVERSIZE_QUARANTINE ||
+	return recipients_can_differ(settings) || settings->oversize == OVERSIZE_QUARANTINE ||
 		policy_fields_keep_mail(&settings->policy) ||
 		policy_fields_keep_mail(&settings->outbound.fields) ||
 		policy_index_keeps_mail(settings->index) ||

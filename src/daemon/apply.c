@@ -193,7 +193,7 @@ static size_t count_wanted(const struct session *session, const struct judgement
 	size_t count = 0;
 
 	for (size_t i = 0; i < recipients->count; i++)
-		count += !(judgement->action.hold && outcome_withholds(judgement->outcomes[i])) &&
+		count += !outcome_withholds(judgement->outcomes[i]) &&
 			!is_unwanted(judgement->edits, recipients->items[i]);
 	return count;
 }
@@ -212,7 +212,7 @@ static bool remove_unwanted(
 	}
 	for (size_t i = 0; i < envelope->recipients.count; i++)
 		if (is_unwanted(judgement->edits, envelope->recipients.items[i]) &&
-			!(judgement->action.hold && outcome_withholds(judgement->outcomes[i])) &&
+			!outcome_withholds(judgement->outcomes[i]) &&
 			smfi_delrcpt(context, envelope->recipients_raw.items[i]) != MI_SUCCESS)
 			return false;
 	return true;

@@ -69,10 +69,21 @@ static bool fail(struct message *message, const char *what)
 	return false;
 }
 
+/* Bytes of a value as it will be delivered: a fold, which is LF here, is CRLF there. */
+static size_t wire_length(const char *value)
+{
+	size_t length = strlen(value);
+
+	for (const char *lf = strchr(value, '\n'); lf != NULL; lf = strchr(lf + 1, '\n'))
+		if (lf == value || lf[-1] != '\r')
+			length++;
+	return length;
+}
+
 bool message_add_header(struct message *message, const char *name, const char *value)
 {
 	assert(!message->sealed);
-	message->header_bytes += strlen(name) + strlen(value) + 3;
+	message->header_bytes += strlen(name) + wire_length(value) + 3;
 	if (!headers_add(&message->headers, name, value))
 		return fail(message, "the header is too large, or out of memory");
 	return true;
