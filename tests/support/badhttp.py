@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Scorers that speak JSON over HTTP (rspamd, or a free-form service), right and wrong."""
 
+import functools
 import gzip
 import json
 import re
@@ -9,6 +10,12 @@ from . import script
 from .exchange import Exchange
 
 BEHAVIOURS = {}
+
+
+@functools.lru_cache(maxsize=None)
+def bomb():
+    """64 MiB in 64 KiB."""
+    return gzip.compress(b" " * (64 << 20), 9)
 
 
 def behaviour(function):
@@ -223,7 +230,7 @@ def chunked_endless(exchange, request, opinion):
 
 @behaviour
 def gzip_bomb(exchange, request, opinion):
-    body = gzip.compress(b" " * 200_000_000, 9)
+    body = bomb()
     exchange.send(http(body, extra=["Content-Encoding: gzip"]))
 
 
@@ -293,7 +300,7 @@ def two_chunked_replies(exchange, request, opinion):
 
 @behaviour
 def te_gzip_bomb(exchange, request, opinion):
-    body = gzip.compress(b" " * 200_000_000, 9)
+    body = bomb()
     head = http(b"", extra=["Transfer-Encoding: gzip, chunked"], length=False)
     exchange.send(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
 
