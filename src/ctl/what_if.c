@@ -118,7 +118,7 @@ static bool read_verdict(
 		*ret_verdict = (struct verdict){ .status = reasons[i].status };
 		*ret_outbound = reasons[i].outbound;
 		return reasons[i].status != VERDICT_SCORED ||
-		       (score != NULL && score_parse(score, strlen(score), &ret_verdict->score));
+			(score != NULL && score_parse(score, strlen(score), &ret_verdict->score));
 	}
 	return false;
 }

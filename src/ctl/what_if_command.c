@@ -172,7 +172,8 @@ int command_what_if(struct tool *tool, int argc, char **argv)
 	struct what_if what_if;
 
 	if (argc - first < 2)
-		tool_usage(tool, "give the other configuration, then log files (- for standard input)");
+		tool_usage(tool,
+			"give the other configuration, then log files (- for standard input)");
 	other.config = argv[first];
 	settings = tool_settings(&other);
 	if (settings == NULL)

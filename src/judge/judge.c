@@ -40,8 +40,8 @@ static bool look_up_policies(
 		return false;
 	judgement->policy_count = recipients->count;
 	for (size_t i = 0; i < recipients->count; i++)
-		recipient_policy(mail->settings, &facts, recipients->items[i],
-			&judgement->policies[i]);
+		recipient_policy(
+			mail->settings, &facts, recipients->items[i], &judgement->policies[i]);
 	return true;
 }
 
