@@ -26,6 +26,10 @@ struct migration {
 	const char *reject;       /* -r */
 	const char *quarantine;   /* -Q */
 	const char *reject_text;  /* -R */
+	const char *reply_code;   /* -c */
+	const char *status_code;  /* -C */
+	const char *redirect;     /* -b */
+	const char *copy_to;      /* -B */
 	struct strlist hosts;     /* -D, spamc -d, each element */
 	const char *port;         /* spamc -p */
 	const char *spamd_socket; /* spamc -U */

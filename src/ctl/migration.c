@@ -58,16 +58,6 @@ static void add_elements(struct strlist *list, const char *text)
 	}
 }
 
-static void note_code(struct migration *migration, int option, const char *value)
-{
-	if (option == 'c' && strcmp(value, "550") != 0)
-		miss(migration,
-			"-c: refused mail is always answered with 550; to put mail off "
-			"instead is not offered");
-	if (option == 'C' && strcmp(value, "5.7.1") != 0)
-		miss(migration, "-C: refused mail always gets the enhanced code 5.7.1");
-}
-
 /* Options that are left behind, each with the reason. False: it is none of them. */
 static bool take_without_equivalent(struct migration *migration, int option)
 {
@@ -77,20 +67,12 @@ static bool take_without_equivalent(struct migration *migration, int option)
 		return true; /* the service manager's business: nothing is lost */
 	case 'x':
 		return miss(migration,
-			"-x: aliases are not expanded; write address {} sections for "
-			"the addresses that clients use");
+			"-x: aliases are not asked for; name their mailboxes in an "
+			"alias_table");
 	case 'S':
 		return miss(migration, "-S: no sendmail is started");
 	case 'l':
-		return miss(migration, "-l: mail is not deferred at random; see reject");
-	case 'b':
-		return miss(migration,
-			"-b: spam is not redirected to another address; consider "
-			"quarantine");
-	case 'B':
-		return miss(migration,
-			"-B: no copy of spam is sent to another address; consider "
-			"quarantine or keep_rejected");
+		return miss(migration, "-l: mail is not deferred at random; see defer");
 	case 'M':
 		return miss(migration,
 			"-M: X-Spam fields are always added to delivered mail, and "
@@ -136,8 +118,16 @@ static bool take_milter_option(struct migration *migration, int option, const ch
 		migration->reject_text = value;
 		return true;
 	case 'c':
+		migration->reply_code = value;
+		return true;
 	case 'C':
-		note_code(migration, option, value);
+		migration->status_code = value;
+		return true;
+	case 'b':
+		migration->redirect = value;
+		return true;
+	case 'B':
+		migration->copy_to = value;
 		return true;
 	case 'm':
 		return true; /* the body and the subject are never replaced */

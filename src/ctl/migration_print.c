@@ -2,11 +2,13 @@
 /* A complete configuration from what another filter's options mean. */
 #include "ctl/migration.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/encode.h"
 #include "base/score.h"
+#include "config/checks.h"
 #include "config/names.h"
 #include "config/network.h"
 #include "config/options.h"
@@ -270,6 +272,58 @@ static void put_reject_text(struct migration *migration, struct buf *out)
 	buf_free(&doubled);
 }
 
+/* Their defaults are 550 and 5.7.1; both codes must be of one class here. */
+static void put_reject_code(struct migration *migration, struct buf *out)
+{
+	const char *code = migration->reply_code != NULL ? migration->reply_code : "550";
+	const char *status = migration->status_code;
+	struct err err = ERR_INIT;
+	char both[64];
+
+	if (status == NULL)
+		status = code[0] == '4' ? "4.7.1" : "5.7.1";
+	snprintf(both, sizeof(both), "%s %s", code, status);
+	if (strcmp(both, "550 5.7.1") == 0)
+		return;
+	if (check_reply_code(both, &err) < 0) {
+		miss(migration, "-c and -C", both, err.text);
+		return;
+	}
+	buf_puts(out, "\t# -c, -C\n\t");
+	put_text(out, "reject_code", both);
+}
+
+/* From `tag` on, as theirs; a mailbox without a domain cannot be told from another one here. */
+static void put_address(struct migration *migration, const char *option, const char *name,
+	const char *address, struct buf *out)
+{
+	struct err err = ERR_INIT;
+
+	if (address == NULL)
+		return;
+	if (check_address(address, &err) < 0) {
+		miss(migration, option, address, "not an address with a domain");
+		return;
+	}
+	buf_printf(out, "\t# %s; from the score tag on\n\t", option);
+	put_text(out, name, address);
+}
+
+/* Mail that they exempt, when -A has it marked. */
+static void put_outbound(const struct migration *migration, bool has_held, struct buf *out)
+{
+	buf_puts(out,
+		"\n# -A: exempt mail is scored and marked, never refused.\n"
+		"outbound {\n\tscan = true\n\treject = off\n");
+	if (has_held)
+		buf_puts(out, "\tquarantine = off\n");
+	if (migration->redirect != NULL)
+		buf_puts(out, "\tredirect_score = off\n");
+	if (migration->copy_to != NULL)
+		buf_puts(out, "\tcopy_score = off\n");
+	buf_puts(out, "\ton_failure = accept\n}\n");
+}
+
 static void put_policy(struct migration *migration, struct buf *out)
 {
 	char text[SCORE_TEXT_SIZE];
@@ -289,12 +343,13 @@ static void put_policy(struct migration *migration, struct buf *out)
 			score_format(held, 0, text));
 	buf_puts(out, "\t# -r\n");
 	buf_printf(out, "\treject = %s\n", has_reject ? score_format(reject, 0, text) : "off");
+	put_reject_code(migration, out);
 	put_reject_text(migration, out);
+	put_address(migration, "-b", "redirect", migration->redirect, out);
+	put_address(migration, "-B", "copy_to", migration->copy_to, out);
 	buf_puts(out, "}\n");
 	if (migration->tag_only)
-		buf_puts(out,
-			"\n# -A: exempt mail is scored and marked, never refused.\n"
-			"outbound {\n\tscan = true\n\treject = off\n\ton_failure = accept\n}\n");
+		put_outbound(migration, has_held, out);
 }
 
 static void put_addresses(struct migration *migration, struct buf *out)

@@ -117,7 +117,7 @@ def test_the_daemons_options_are_described():
 
 def test_the_reasons_are_those_that_the_tool_explains():
     listed = re.search(r"^Why:\n(.*?)^\.El", DAEMON_PAGE, re.DOTALL | re.MULTILINE).group(1)
-    explained = re.findall(r'^\t\{ "(\w+)", (?:"|NULL)',
+    explained = re.findall(r'^\t\{ "(\w+)",\s+(?:"|NULL)',
                            (TOP / "src/ctl/story.c").read_text().partition("actions[]")[0],
                            re.MULTILINE)
     assert sorted(re.findall(r"^\.It Li (\w+)", listed, re.MULTILINE)) == sorted(explained)
