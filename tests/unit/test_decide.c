@@ -220,7 +220,7 @@ static void expect(const enum outcome *wanted, size_t count, struct action *ret_
 static void check_mix(const enum outcome *wanted, size_t count)
 {
 	struct verdict verdict = scored(10000);
-	struct policy_fields policies[3];
+	struct policy_fields policies[3] = { { 0 } };
 	struct action action, expected;
 
 	for (size_t i = 0; i < count; i++)
