@@ -6,6 +6,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -53,11 +54,12 @@ class Authority:
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("tls"))
-    for path in (folder, os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):
-        os.chmod(path, 0o755)
-    return Authority(folder)
+def authority():
+    # Not pytest's own folder: each new run of pytest closes its parent to other users again.
+    folder = tempfile.mkdtemp(prefix="sb-tls-")
+    os.chmod(folder, 0o755)
+    yield Authority(folder)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
