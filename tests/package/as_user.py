@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """pytest plugin for runs without root and compiler: what needs them is skipped.
 
-The daemon makes itself undumpable, so that the kernel shows its descriptors and memory to root only.
+The daemon makes itself undumpable, so that the kernel shows its descriptors and memory to root
+only.
 """
 
 import pytest

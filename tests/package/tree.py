@@ -137,9 +137,9 @@ class Tree:
             return False
         # pylint: disable=consider-using-with # stopped by halt()
         self.machine = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "systemd-nspawn", "--quiet", "--boot", "--directory", str(self.path),
-             "--private-network", "--register=no", "--keep-unit", "--console=pipe",
-             "--link-journal=no", "--resolv-conf=off"],
+            ["setpriv", "--pdeathsig", "TERM", "systemd-nspawn", "--quiet", "--boot",
+             "--directory", str(self.path), "--private-network", "--register=no", "--keep-unit",
+             "--console=pipe", "--link-journal=no", "--resolv-conf=off"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + BOOT_LIMIT
         while time.monotonic() < end and self.machine.poll() is None:
