@@ -7,8 +7,9 @@ import signal
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
-from support.daemon import Daemon, parse_pairs
+from support.daemon import Daemon
 from support.postfix import Postfix
+from support.process import wait_for
 from support.sendmail import Sendmail
 from support.spamassassin import RELAY_FIELDS, Spamd
 
@@ -64,6 +65,7 @@ class Chain:
     def send(self, message, sender="alice@example.org", recipients=("bob@example.com",),
              helo=HELO, xclient=None, **more):
         """The SMTP reply to one message from CLIENT."""
+        self.logged_before = len(self.daemon.message_lines())
         return self.postfix.send(message, sender, recipients, helo=helo,
                                  xclient={**CLIENT, **(xclient or {})}, **more)
 
@@ -87,9 +89,10 @@ class Chain:
         return self.daemon.message_line(match.group(1))
 
     def last_log(self):
-        """The newest message line of the daemon."""
-        self.daemon.wait_log("total_ms=")
-        return [parse_pairs(line) for line in self.daemon.lines if "total_ms=" in line][-1]
+        """The daemon's line of the last message sent: the log may come after the SMTP reply."""
+        wait_for(lambda: len(self.daemon.message_lines()) > self.logged_before,
+                 what="the message's log line")
+        return self.daemon.message_lines()[-1]
 
 
 class SendmailChain:
