@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
+#include "base/thread.h"
 #include "quarantine/catalogue.h"
 #include "quarantine/directory.h"
 #include "quarantine/item_file.h"
@@ -361,7 +362,6 @@ static int start_writer(struct store *store)
 static struct job *new_job(const struct store_request *request, struct err *err)
 {
 	struct job *job = calloc(1, sizeof(*job));
-	pthread_condattr_t attributes;
 
 	if (job == NULL) {
 		err_set(err, "out of memory");
@@ -372,10 +372,7 @@ static struct job *new_job(const struct store_request *request, struct err *err)
 		return NULL;
 	}
 	job->owners = 1;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&job->done, &attributes);
-	pthread_condattr_destroy(&attributes);
+	condition_init(&job->done);
 	return job;
 }
 
