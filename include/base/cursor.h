@@ -15,7 +15,9 @@ struct cursor {
 	const char *end;
 };
 
+/* A cursor at the first of `length` bytes, which stay the caller's and must outlive it. */
 struct cursor cursor_over(const char *bytes, size_t length);
+/* Is nothing left? */
 bool cursor_at_end(const struct cursor *cursor);
 
 /* Skip one given byte, a literal, or a literal without regard to ASCII case. */

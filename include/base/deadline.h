@@ -26,6 +26,7 @@ struct deadline deadline_never(void);
 /* The earlier of two. */
 struct deadline deadline_sooner(struct deadline a, struct deadline b);
 
+/* Is no time left? */
 bool deadline_passed(struct deadline deadline);
 
 /* Microseconds left, 0 when passed. */

@@ -40,6 +40,7 @@ struct lexer {
 	bool has_next;
 };
 
+/* Take the next token; at the end of the text it is TOKEN_END, again and again. */
 struct token lexer_next(struct lexer *lexer);
 
 /* The next token without taking it. */

@@ -43,6 +43,7 @@ bool policy_index_reserve(struct policy_index *index, size_t entries);
 bool policy_index_find(
 	const struct policy_index *index, const char *key, struct policy_entry *ret_entry);
 
+/* Entries in the index. */
 size_t policy_index_count(const struct policy_index *index);
 
 /* Expand entry number `number` (below the count), in the order of adding. */

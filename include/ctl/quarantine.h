@@ -22,6 +22,7 @@
 /* "quarantine": finds the command below and runs it. */
 int command_quarantine(struct tool *tool, int argc, char **argv);
 
+/* One for each command: its arguments with its name first; returns the exit status. */
 int quarantine_list(struct tool *tool, int argc, char **argv);
 int quarantine_search(struct tool *tool, int argc, char **argv);
 int quarantine_show(struct tool *tool, int argc, char **argv);

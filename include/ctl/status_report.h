@@ -15,6 +15,7 @@ enum health {
 /* "healthy", "degraded", "down" */
 const char *health_word(enum health health);
 
+/* The worst that the daemon's reply to "status" tells of. */
 enum health status_health(const json_t *status);
 
 /* On standard output; `now` is the wall clock. Members that are missing or odd are shown as 0. */

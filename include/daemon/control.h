@@ -18,6 +18,7 @@ int control_start(const struct settings *settings, struct err *err);
 /* Read the configuration again and say in the log how it went; also for signals. 0 or -1. */
 int control_reload(struct strlist *errors);
 
+/* The last step of a stop: remove the socket, if one was made. */
 void control_stop(const struct settings *settings);
 
 #endif

@@ -52,6 +52,7 @@ void runtime_session_end(void);
 void runtime_message_begin(void);
 void runtime_message_end(void);
 
+/* Sessions that are open, and messages that have begun and have no answer yet. */
 unsigned runtime_sessions(void);
 unsigned runtime_messages(void);
 

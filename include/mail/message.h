@@ -45,6 +45,7 @@ const char *message_error(const struct message *message);
 /* No more changes from here on. */
 void message_seal(struct message *message);
 
+/* The fields in the order of the message; valid as long as the message. */
 const struct header_list *message_headers(const struct message *message);
 
 /* Bytes of body kept, and whether the mail server sent more than was kept. */

@@ -8,11 +8,17 @@
 
 struct smtp; /* one connection, or none yet */
 
+/*
+ * A connection to be, made by the first message; no reply is awaited longer than `timeout_ms`.
+ * NULL when out of memory.
+ */
 struct smtp *smtp_new(const char *host, unsigned port, int64_t timeout_ms);
 void smtp_free(struct smtp **smtp);
+/* Send one message, over the connection of the one before if it still stands. */
 enum delivery smtp_send(
 	struct smtp *smtp, const struct outgoing *outgoing, char reply[COURIER_REPLY_SIZE]);
 
+/* The same through a program with the interface of sendmail(8), started without a shell. */
 enum delivery sendmail_send(const char *program, const struct outgoing *outgoing,
 	int64_t timeout_ms, char reply[COURIER_REPLY_SIZE]);
 

@@ -53,6 +53,8 @@ struct late_view {
 	size_t running, kept;
 	uint64_t adopted, finished, used;
 };
+
+/* A picture of the counts, for status and metrics. */
 void late_store_view(struct late_store *store, struct late_view *ret_view);
 
 #endif

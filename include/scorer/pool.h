@@ -58,6 +58,7 @@ struct pool *pool_new(struct settings *settings, const struct pool *before, stru
 struct pool *pool_ref(struct pool *pool);
 void pool_free(struct pool **pool);
 
+/* The configuration that the pool was made from; valid as long as the pool. */
 const struct settings *pool_settings(const struct pool *pool);
 
 /*
@@ -83,6 +84,7 @@ void pool_release(struct pool *pool, struct server *server, enum server_outcome 
 void pool_note_silent(
 	struct pool *pool, struct server *server, int64_t started_us, const char *why);
 
+/* The section and the address that a server was configured by; valid as long as the pool. */
 const struct scorer_setting *server_scorer(const struct server *server);
 const struct server_setting *server_setting(const struct server *server);
 

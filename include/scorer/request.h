@@ -52,6 +52,7 @@ bool scan_request_truncated(const struct scan_request *request);
 /* Bytes at the head that are fields of ours; behind them is what the mail server delivers. */
 size_t scan_request_own_length(const struct scan_request *request);
 
+/* What the request was made from; the pointers are valid as long as the request. */
 enum scan_purpose scan_request_purpose(const struct scan_request *request);
 const struct client *scan_request_client(const struct scan_request *request);
 const struct envelope *scan_request_envelope(const struct scan_request *request);

@@ -60,6 +60,7 @@ enum server_change server_note(
 /* Note the answer to a probe (`why` NULL: it was good). */
 enum server_change server_note_probe(struct server *server, const char *why);
 
+/* Called with the pool's lock held: could a scan begin here at once? */
 bool server_has_free_slot(const struct server *server);
 
 #endif
