@@ -3,12 +3,11 @@
 #include "config/values.h"
 
 #include <string.h>
-#include <strings.h>
 
-#include "base/score.h"
 #include "base/cleanup.h"
 #include "config/accept_list.h"
 #include "config/endpoint.h"
+#include "config/numbers.h"
 #include "config/settings.h"
 
 /* Values of one list of texts, count. */
@@ -58,272 +57,6 @@ static int parse_text(const struct option *option, const char *text, char **fiel
 	return 0;
 }
 
-/* Name the words that are possible, in the order of the table. */
-static void list_words(const struct option_word *words, struct buf *out)
-{
-	const char *separator = "";
-
-	for (; words->name != NULL; words++) {
-		if (words->not_yet)
-			continue;
-		buf_printf(out, "%s%s", separator, words->name);
-		separator = ", ";
-	}
-}
-
-static const struct option_word *find_word(const struct option *option, const char *text)
-{
-	for (const struct option_word *word = option->words; word != NULL && word->name; word++)
-		if (strcasecmp(word->name, text) == 0)
-			return word;
-	return NULL;
-}
-
-static const char *word_for(const struct option *option, int64_t value)
-{
-	for (const struct option_word *word = option->words; word != NULL && word->name; word++)
-		if (word->value == value)
-			return word->name;
-	return NULL;
-}
-
-static bool score_print(int64_t milli, struct buf *out)
-{
-	char text[SCORE_TEXT_SIZE];
-
-	return buf_puts(out, score_format((int32_t)milli, 0, text));
-}
-
-static bool mode_print(int64_t mode, struct buf *out)
-{
-	return buf_printf(out, "%04llo", (unsigned long long)mode);
-}
-
-static bool print_number(const struct option *option, int64_t value, struct buf *out)
-{
-	const char *word = word_for(option, value);
-
-	if (word != NULL)
-		return buf_puts(out, word);
-	switch (option->type) {
-	case OPTION_DURATION:
-		return duration_print(value, out);
-	case OPTION_SIZE:
-	case OPTION_BYTES:
-		return size_print(value, out);
-	case OPTION_SCORE:
-		return score_print(value, out);
-	case OPTION_MODE:
-		return mode_print(value, out);
-	case OPTION_BOOL:
-		return buf_puts(out, value != 0 ? "true" : "false");
-	case OPTION_PERCENT:
-		return buf_printf(out, "%lld%%", (long long)value);
-	case OPTION_COUNT:
-	case OPTION_WORD:
-	case OPTION_TEXT:
-	case OPTION_PATH:
-	case OPTION_LISTEN:
-	case OPTION_NETWORKS:
-	case OPTION_SERVERS:
-	case OPTION_NAMES:
-	case OPTION_CLIENTS:
-	case OPTION_TEXTS:
-		break;
-	}
-	return buf_printf(out, "%lld", (long long)value);
-}
-
-static bool score_number(const char *text, int64_t *ret_value)
-{
-	int32_t milli;
-
-	if (!score_parse(text, strlen(text), &milli))
-		return false;
-	*ret_value = milli;
-	return true;
-}
-
-/* "10%" */
-static bool percent_number(const char *text, int64_t *ret_value)
-{
-	char digits[16];
-	size_t length = strlen(text);
-
-	if (length < 2 || length > sizeof(digits) || text[length - 1] != '%')
-		return false;
-	memcpy(digits, text, length - 1);
-	digits[length - 1] = '\0';
-	return count_parse(digits, ret_value);
-}
-
-static bool truth_number(const char *text, int64_t *ret_value)
-{
-	bool truth;
-
-	if (!bool_parse(text, &truth))
-		return false;
-	*ret_value = truth;
-	return true;
-}
-
-/* How each kind of number is read, and what an error tells to write. */
-static const struct number_kind {
-	bool (*parse)(const char *text, int64_t *ret_value);
-	const char *advice;
-} number_kinds[] = {
-	[OPTION_BOOL] = { truth_number, "true or false" },
-	[OPTION_DURATION] = { duration_parse, "a whole number with ms, s, m, h or d, such as 20s" },
-	[OPTION_SIZE] = { size_parse, "a whole number of bytes or with K, M or G, such as 512K" },
-	[OPTION_BYTES] = { size_parse, "a whole number of bytes or with K, M or G, such as 10G" },
-	[OPTION_COUNT] = { count_parse, "a whole number" },
-	[OPTION_PERCENT] = { percent_number, "a whole number and %, such as 10%" },
-	[OPTION_SCORE] = { score_number, "a score such as 5.0" },
-	[OPTION_MODE] = { mode_parse, "an octal mode such as \"0660\"" },
-};
-
-static int no_number(const struct option *option, const char *text, struct err *err)
-{
-	struct buf words;
-
-	buf_init(&words, 256);
-	if (option->words != NULL)
-		list_words(option->words, &words);
-	if (option->type == OPTION_WORD)
-		err_set(err, "'%s' is not known; write one of %s", text, buf_text(&words));
-	else if (option->words != NULL)
-		err_set(err, "'%s' is not understood; write %s, or %s", text,
-			number_kinds[option->type].advice, buf_text(&words));
-	else
-		err_set(err, "'%s' is not understood; write %s", text,
-			number_kinds[option->type].advice);
-	buf_free(&words);
-	return -1;
-}
-
-static int check_range(
-	const struct option *option, const char *text, int64_t number, struct err *err)
-{
-	struct buf range;
-
-	if (option->type == OPTION_BOOL || (number >= option->min && number <= option->max))
-		return 0;
-	buf_init(&range, 256);
-	print_number(option, option->min, &range);
-	buf_puts(&range, " to ");
-	print_number(option, option->max, &range);
-	for (const struct option_word *word = option->words; word != NULL && word->name; word++)
-		buf_printf(&range, " or %s", word->name);
-	err_set(err, "%s is out of range; write %s", text, buf_text(&range));
-	buf_free(&range);
-	return -1;
-}
-
-static int parse_number(
-	const struct option *option, const char *text, int64_t *ret_number, struct err *err)
-{
-	const struct option_word *word = find_word(option, text);
-	int64_t number;
-
-	if (word != NULL && word->not_yet)
-		return err_set(
-			err, "'%s' is not supported by this version; write another value", text);
-	if (word != NULL) {
-		*ret_number = word->value;
-		return 0;
-	}
-	if (option->type == OPTION_WORD || !number_kinds[option->type].parse(text, &number))
-		return no_number(option, text, err);
-	if (check_range(option, text, number, err) < 0)
-		return -1;
-	*ret_number = number;
-	return 0;
-}
-
-static void store_number(const struct option *option, void *field, int64_t number)
-{
-	switch (option->type) {
-	case OPTION_BOOL:
-		*(bool *)field = number != 0;
-		break;
-	case OPTION_DURATION:
-		*(int64_t *)field = number;
-		break;
-	case OPTION_SIZE:
-		*(size_t *)field = (size_t)number;
-		break;
-	case OPTION_BYTES:
-		*(uint64_t *)field = (uint64_t)number;
-		break;
-	case OPTION_COUNT:
-	case OPTION_PERCENT:
-		*(unsigned *)field = (unsigned)number;
-		break;
-	case OPTION_SCORE:
-		*(int32_t *)field = (int32_t)number;
-		break;
-	case OPTION_MODE:
-		*(mode_t *)field = (mode_t)number;
-		break;
-	case OPTION_WORD:
-		/* Every enum in the settings has the size of an unsigned; asserted below. */
-		*(unsigned *)field = (unsigned)number;
-		break;
-	case OPTION_TEXT:
-	case OPTION_PATH:
-	case OPTION_LISTEN:
-	case OPTION_NETWORKS:
-	case OPTION_SERVERS:
-	case OPTION_NAMES:
-	case OPTION_CLIENTS:
-	case OPTION_TEXTS:
-		break;
-	}
-}
-
-_Static_assert(sizeof(enum on_failure) == sizeof(unsigned), "enums are stored as unsigned");
-_Static_assert(sizeof(enum reject_action) == sizeof(unsigned), "enums are stored as unsigned");
-_Static_assert(sizeof(enum policy_mode) == sizeof(unsigned), "enums are stored as unsigned");
-_Static_assert(sizeof(enum oversize) == sizeof(unsigned), "enums are stored as unsigned");
-_Static_assert(sizeof(enum scorer_protocol) == sizeof(unsigned), "enums are stored as unsigned");
-_Static_assert(sizeof(enum request_form) == sizeof(unsigned), "enums are stored as unsigned");
-_Static_assert(sizeof(enum message_encoding) == sizeof(unsigned), "enums are stored as unsigned");
-_Static_assert(sizeof(enum envelope_form) == sizeof(unsigned), "enums are stored as unsigned");
-_Static_assert(sizeof(enum log_target) == sizeof(unsigned), "enums are stored as unsigned");
-_Static_assert(sizeof(enum log_level) == sizeof(unsigned), "enums are stored as unsigned");
-
-static int64_t load_number(const struct option *option, const void *field)
-{
-	switch (option->type) {
-	case OPTION_BOOL:
-		return *(const bool *)field;
-	case OPTION_DURATION:
-		return *(const int64_t *)field;
-	case OPTION_SIZE:
-		return *(const size_t *)field;
-	case OPTION_BYTES:
-		return *(const uint64_t *)field;
-	case OPTION_SCORE:
-		return *(const int32_t *)field;
-	case OPTION_MODE:
-		return *(const mode_t *)field;
-	case OPTION_COUNT:
-	case OPTION_PERCENT:
-	case OPTION_WORD:
-		return *(const unsigned *)field;
-	case OPTION_TEXT:
-	case OPTION_PATH:
-	case OPTION_LISTEN:
-	case OPTION_NETWORKS:
-	case OPTION_SERVERS:
-	case OPTION_NAMES:
-	case OPTION_CLIENTS:
-	case OPTION_TEXTS:
-		break;
-	}
-	return 0;
-}
-
 static int add_network(struct network_list *list, const char *text, struct err *err)
 {
 	struct network network;
@@ -349,7 +82,6 @@ int value_parse(const struct option *option, const char *text, void *base, struc
 	struct err *err)
 {
 	void *field = (char *)base + option->offset;
-	int64_t number = 0;
 
 	switch (option->type) {
 	case OPTION_TEXT:
@@ -378,10 +110,7 @@ int value_parse(const struct option *option, const char *text, void *base, struc
 	case OPTION_MODE:
 		break;
 	}
-	if (parse_number(option, text, &number, err) < 0)
-		return -1;
-	store_number(option, field, number);
-	return 0;
+	return number_parse(option, text, field, err);
 }
 
 int value_parse_list(const struct option *option, const char *text, void *base,
@@ -452,8 +181,6 @@ bool value_print(const struct option *option, const void *base, struct buf *out)
 		return accept_print(*(struct accept_item *const *)field, out);
 	case OPTION_TEXTS:
 		return print_texts(field, out);
-	case OPTION_MODE:
-		return buf_printf(out, "\"%04o\"", (unsigned)load_number(option, field));
 	case OPTION_BOOL:
 	case OPTION_WORD:
 	case OPTION_DURATION:
@@ -462,7 +189,8 @@ bool value_print(const struct option *option, const void *base, struct buf *out)
 	case OPTION_COUNT:
 	case OPTION_PERCENT:
 	case OPTION_SCORE:
+	case OPTION_MODE:
 		break;
 	}
-	return print_number(option, load_number(option, field), out);
+	return number_print(option, field, out);
 }

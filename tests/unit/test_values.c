@@ -147,7 +147,7 @@ static void options_say_what_is_wrong(void **state)
 		{ SECTION_TOP, "max_sessions", "-5", "write a whole number" },
 		{ SECTION_TOP, "socket_mode", "0660", NULL },
 		{ SECTION_TOP, "socket_mode", "660", NULL },
-		{ SECTION_TOP, "socket_mode", "1777", "write 0000 to 0777" },
+		{ SECTION_TOP, "socket_mode", "1777", "write \"0000\" to \"0777\"" },
 		{ SECTION_TOP, "socket_mode", "0888", "octal" },
 		{ SECTION_TOP, "log", "JOURNAL", NULL },
 		{ SECTION_TOP, "log", "file", "write one of auto, stderr, syslog, journal" },
