@@ -4,6 +4,12 @@
 
 #include <signal.h>
 
+/*
+ * Bytes for each thread. A name look-up in glibc with its modules is the deepest that ours do; the
+ * system's 8 MB would count against a limit on address space.
+ */
+#define THREAD_STACK (512 * 1024)
+
 int thread_start(pthread_t *ret_thread, void *(*routine)(void *), void *argument)
 {
 	pthread_attr_t attributes;
@@ -12,6 +18,7 @@ int thread_start(pthread_t *ret_thread, void *(*routine)(void *), void *argument
 
 	/* Attributes of their own tell our threads from libmilter's (daemon/threads.h). */
 	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	errnum = pthread_create(ret_thread, &attributes, routine, argument);

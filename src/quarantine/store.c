@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +22,6 @@
 #define RECOUNT_PAUSE_US 2000000
 /* A file in tmp this old has no writer any more, seconds: deadlines are far shorter. */
 #define SWEEP_AGE_S 3600
-/* A writer needs little: its pieces are on the heap. Bytes. */
-#define WRITER_STACK (256 * 1024)
 
 enum job_state {
 	JOB_WAITING,
@@ -336,27 +333,18 @@ static void *writer(void *context)
 	return NULL;
 }
 
-/* Called with the lock held. A signal is for the program's own threads. */
+/* Called with the lock held. */
 static int start_writer(struct store *store)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
 	pthread_t thread;
-	int error;
+	int error = thread_start(&thread, writer, store);
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, WRITER_STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&thread, &attributes, writer, store);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	if (error == 0) {
-		store->owners++;
-		store->threads++;
-	}
-	return error;
+	if (error != 0)
+		return error;
+	pthread_detach(thread);
+	store->owners++;
+	store->threads++;
+	return 0;
 }
 
 static struct job *new_job(const struct store_request *request, struct err *err)
