@@ -32,9 +32,12 @@ static bool take_escape(const char **at, struct buf *value)
 static bool take_quoted(const char **at, struct buf *value)
 {
 	while (**at != '"') {
-		char c = *(*at)++;
+		char c = **at;
 
-		if (c == '\0' || (c == '\\' && !take_escape(at, value)))
+		if (c == '\0')
+			return false;
+		(*at)++;
+		if (c == '\\' && !take_escape(at, value))
 			return false;
 		if (c != '\\' && !buf_putc(value, c))
 			return false;
@@ -93,6 +96,7 @@ bool log_line_parse(const char *text, struct log_line *ret_line)
 	struct log_line line = { .logged = NULL };
 	bool good = at != NULL;
 
+	*ret_line = line;
 	if (!good)
 		return false;
 	line.logged = strndup(text, (size_t)(at - text));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A main for fuzz targets without a fuzzer: runs each file (or each file of a directory) named on
- * the command line, and a run of simple mutations of each, so that `make check` replays the corpus.
+ * the command line, and simple mutations of each, so that `make check` replays the corpus. With
+ * -N in front only every Nth byte is mutated, for targets that take their time.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 #define FILE_MAX (2 * 1024 * 1024)
 
 static unsigned long inputs;
+static size_t stride = 1;
 
 static void run(const char *bytes, size_t length)
 {
@@ -36,7 +38,7 @@ static void run_mutations(struct buf *file)
 {
 	static const char odd[] = { 0, '\n', '\r', ' ', '"', '{', '[', ':', '%', '\x7f', '\xff' };
 
-	for (size_t i = 0; i < file->length && i < 2048; i++) {
+	for (size_t i = 0; i < file->length && i < 2048; i += stride) {
 		char saved = file->data[i];
 
 		run(file->data, i);
@@ -79,7 +81,11 @@ static void run_directory(const char *path, DIR *directory)
 
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
+	int first = 1;
+
+	if (argc > 1 && argv[1][0] == '-' && argv[1][1] >= '1' && argv[1][1] <= '9')
+		stride = strtoul(argv[first++] + 1, NULL, 10);
+	for (int i = first; i < argc; i++) {
 		DIR *directory = opendir(argv[i]);
 
 		if (directory != NULL)
