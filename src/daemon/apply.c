@@ -160,6 +160,13 @@ static bool tag_subjects(
 	return instance > 0 || tag_subject(context, session, tag, NULL, 0);
 }
 
+/* Is this recipient still on the envelope when the policy has been carried out? */
+static bool stays(const struct judgement *judgement, size_t index)
+{
+	return !outcome_withholds(judgement->outcomes[index]) &&
+		judgement->outcomes[index] != OUTCOME_REDIRECT;
+}
+
 /* Who does not get the message is taken off the envelope, then who is to get it is put there. */
 static bool change_recipients(
 	SMFICTX *context, const struct session *session, const struct judgement *judgement)
@@ -167,9 +174,7 @@ static bool change_recipients(
 	const struct strlist *given = &session->mail.envelope.recipients_raw;
 
 	for (size_t i = 0; i < judgement->policy_count; i++)
-		if ((outcome_withholds(judgement->outcomes[i]) ||
-			    judgement->outcomes[i] == OUTCOME_REDIRECT) &&
-			smfi_delrcpt(context, given->items[i]) != MI_SUCCESS)
+		if (!stays(judgement, i) && smfi_delrcpt(context, given->items[i]) != MI_SUCCESS)
 			return false;
 	for (size_t i = 0; i < judgement->added.count; i++)
 		if (smfi_addrcpt(context, judgement->added.items[i]) != MI_SUCCESS)
@@ -177,24 +182,48 @@ static bool change_recipients(
 	return true;
 }
 
-/* Does the scorer want this recipient gone? */
-static bool is_unwanted(const struct message_edits *edits, const char *recipient)
+/* Is the address one of the first `count` of the list? */
+static bool is_among(const struct strlist *list, size_t count, const char *address)
 {
-	for (size_t i = 0; i < edits->del_rcpt.count; i++)
-		if (strcasecmp(edits->del_rcpt.items[i], recipient) == 0)
+	for (size_t i = 0; i < count; i++)
+		if (strcasecmp(list->items[i], address) == 0)
 			return true;
 	return false;
 }
 
-/* Recipients that stay and that the scorer does not want gone. */
+/* Does the scorer want this recipient gone? */
+static bool is_unwanted(const struct message_edits *edits, const char *recipient)
+{
+	return is_among(&edits->del_rcpt, edits->del_rcpt.count, recipient);
+}
+
+/*
+ * Is the scorer's recipient `index` to be put on the envelope? Not one who is there, nor one whom
+ * the policy took off it, nor one who is named twice, nor one whom the scorer wants gone as well.
+ */
+static bool is_new(const struct session *session, const struct judgement *judgement, size_t index)
+{
+	const struct strlist *given = &session->mail.envelope.recipients;
+	const struct message_edits *edits = judgement->edits;
+	const char *address = edits->add_rcpt.items[index];
+
+	return session->can.add_recipients && !is_unwanted(edits, address) &&
+		!is_among(given, given->count, address) &&
+		!is_among(&judgement->added, judgement->added.count, address) &&
+		!is_among(&edits->add_rcpt, index, address);
+}
+
+/* Who gets the message if the scorer's wishes are carried out. */
 static size_t count_wanted(const struct session *session, const struct judgement *judgement)
 {
 	const struct strlist *recipients = &session->mail.envelope.recipients;
-	size_t count = 0;
+	size_t count = judgement->added.count;
 
 	for (size_t i = 0; i < recipients->count; i++)
-		count += !outcome_withholds(judgement->outcomes[i]) &&
-			!is_unwanted(judgement->edits, recipients->items[i]);
+		count +=
+			stays(judgement, i) && !is_unwanted(judgement->edits, recipients->items[i]);
+	for (size_t i = 0; i < judgement->edits->add_rcpt.count; i++)
+		count += is_new(session, judgement, i);
 	return count;
 }
 
@@ -206,13 +235,13 @@ static bool remove_unwanted(
 
 	if (judgement->edits->del_rcpt.count == 0)
 		return true;
-	if (count_wanted(session, judgement) + judgement->edits->add_rcpt.count == 0) {
+	if (count_wanted(session, judgement) == 0) {
 		log_warn(envelope->queue_id, "the scorer wants no recipient to be left: they stay");
 		return true;
 	}
 	for (size_t i = 0; i < envelope->recipients.count; i++)
-		if (is_unwanted(judgement->edits, envelope->recipients.items[i]) &&
-			!outcome_withholds(judgement->outcomes[i]) &&
+		if (stays(judgement, i) &&
+			is_unwanted(judgement->edits, envelope->recipients.items[i]) &&
 			smfi_delrcpt(context, envelope->recipients_raw.items[i]) != MI_SUCCESS)
 			return false;
 	return true;
@@ -243,8 +272,9 @@ static bool change_envelope(
 	if (edits->change_from != NULL && session->can.change_sender &&
 		!with_address(context, edits->change_from, change_sender))
 		return false;
-	for (size_t i = 0; session->can.add_recipients && i < edits->add_rcpt.count; i++)
-		if (!with_address(context, edits->add_rcpt.items[i], smfi_addrcpt))
+	for (size_t i = 0; i < edits->add_rcpt.count; i++)
+		if (is_new(session, judgement, i) &&
+			!with_address(context, edits->add_rcpt.items[i], smfi_addrcpt))
 			return false;
 	return remove_unwanted(context, session, judgement);
 }
