@@ -32,7 +32,7 @@ struct xspam_facts {
 	bool spam;              /* Yes and Flag */
 	int32_t required;       /* the threshold that counts here, thousandths */
 	bool required_off;      /* no threshold here: No, with the scorer's own required value */
-	const char *host;       /* for Checker-Version when the engine did not say; borrowed */
+	const char *host;       /* for Checker-Version where the engine names none; borrowed */
 	const char *engine;     /* the same, "rspamd": borrowed; NULL: unknown */
 	const char *reason;     /* of a missing verdict, when not the status's name; NULL */
 	uint64_t scanned_bytes; /* for X-Spam-Partial; 0: not known */

@@ -204,6 +204,7 @@ static bool add_status(
 		add_folded(list, "X-Spam-Status", buf_text(&text));
 }
 
+/* SpamAssassin says on which host it runs; for others it is the mail server that had it scored. */
 static bool add_version(
 	struct header_list *list, const struct verdict *verdict, const struct xspam_facts *facts)
 {
@@ -211,14 +212,13 @@ static bool add_version(
 	size_t length = verdict->version == NULL ? 0 : strlen(verdict->version);
 
 	buf_init(&text, LIMIT_ADDED_HEADER);
-	if (length > 0) {
+	if (length > 0)
 		encode_header(&text, verdict->version, length < VERSION_MAX ? length : VERSION_MAX);
-	} else {
+	else
 		put_word(&text, facts->engine == NULL ? "unknown" : facts->engine, ENGINE_MAX);
-		if (facts->host != NULL) {
-			buf_puts(&text, " on ");
-			encode_header(&text, facts->host, strnlen(facts->host, VERSION_MAX));
-		}
+	if (facts->host != NULL && strstr(buf_text(&text), " on ") == NULL) {
+		buf_puts(&text, " on ");
+		encode_header(&text, facts->host, strnlen(facts->host, VERSION_MAX));
 	}
 	return !text.failed && add_folded(list, "X-Spam-Checker-Version", buf_text(&text));
 }
