@@ -37,6 +37,9 @@
 /* Rule names kept from one verdict, count, and one name, bytes. */
 #define LIMIT_TESTS     512
 #define LIMIT_TEST_NAME 128
+/* What a rule says it found: kept from one rule, count, and one, bytes. For people only. */
+#define LIMIT_TEST_OPTIONS 8
+#define LIMIT_TEST_OPTION  128
 /* Rule names shown in tests= of the header, count, and all of them in the log, bytes. */
 #define LIMIT_TESTS_SHOWN  64
 #define LIMIT_TESTS_LOGGED 1024

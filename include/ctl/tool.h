@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/strlist.h"
 #include "config/settings.h"
 
@@ -90,6 +91,9 @@ struct settings *tool_settings(const struct tool *tool);
  * "label value", the label padded. */
 void say_untrusted(const char *text);
 void say_row(const char *label, const char *value);
+
+/* Append " (one; two)" for texts that say more of something; nothing for none. */
+void put_aside(struct buf *out, const struct strlist *texts);
 
 /* Print a JSON value (which is released) and a newline. Text is ASCII, all else is escaped. */
 void say_json(json_t *value);

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/strlist.h"
 #include "mail/edits.h"
 #include "mail/headers.h"
 
@@ -41,6 +42,7 @@ struct verdict_test {
 	char *name;    /* owned; [A-Za-z0-9_.:-] only */
 	int32_t score; /* thousandths */
 	bool has_score;
+	struct strlist options; /* what it found (rspamd's symbol options); printable ASCII */
 };
 
 struct verdict {
@@ -81,5 +83,11 @@ void verdict_move(struct verdict *ret, struct verdict *verdict);
  */
 bool verdict_add_test(
 	struct verdict *verdict, const char *name, size_t length, bool has_score, int32_t score);
+
+/*
+ * Append to what a test found. What is no printable ASCII becomes '?', the text is cut at
+ * LIMIT_TEST_OPTION; beyond LIMIT_TEST_OPTIONS it is silently left out. False when out of memory.
+ */
+bool verdict_test_add_option(struct verdict_test *test, const char *text, size_t length);
 
 #endif

@@ -50,7 +50,7 @@ void rspamd_answer_free(struct rspamd_answer *answer);
 /*
  * Parse the body of a 200 reply. `ret` gets status VERDICT_SCORED, score, required (unless null),
  * spam (the action is reject, add header, rewrite subject, discard or quarantine) and the symbols
- * with their scores; its other fields are left alone. 0, or -1 with VERDICT_MALFORMED (or
+ * with their scores and options; its other fields are left alone. 0, or -1 with VERDICT_MALFORMED (or
  * VERDICT_ERROR: out of memory) and err: no object, no number as score, no string as action, a
  * part of another type than rspamd sends, an address that is none, anything json_reply_load()
  * refuses.

@@ -18,6 +18,8 @@
 /* One line of the message that is shown, bytes; the rest of it is not. */
 #define LINE_SHOWN    500
 #define DEFAULT_LINES 20
+/* One row of the summary, bytes. */
+#define ROW_MAX 65536
 
 struct show_options {
 	const char *directory, *output, *lines;
@@ -29,7 +31,9 @@ static void show_verdict(const struct item *item)
 {
 	const struct verdict *verdict = &item->verdict;
 	char score[SCORE_TEXT_SIZE], required[SCORE_TEXT_SIZE], text[160];
+	struct buf row;
 
+	buf_init(&row, ROW_MAX);
 	if (verdict->status == VERDICT_SCORED) {
 		snprintf(text, sizeof(text), "%s%s%s", score_format(verdict->score, 0, score),
 			verdict->has_required ? " of " : "",
@@ -44,10 +48,13 @@ static void show_verdict(const struct item *item)
 	for (size_t i = 0; i < verdict->test_count; i++) {
 		const struct verdict_test *test = &verdict->tests[i];
 
-		snprintf(text, sizeof(text), "%7s %s",
+		buf_clear(&row);
+		buf_printf(&row, "%7s %s",
 			test->has_score ? score_format(test->score, 3, score) : "", test->name);
-		say_row(i == 0 ? "Tests" : "", text);
+		put_aside(&row, &test->options);
+		say_row(i == 0 ? "Tests" : "", buf_text(&row));
 	}
+	buf_free(&row);
 }
 
 static void show_recipients(const struct item *item, const struct review *review)
@@ -57,7 +64,7 @@ static void show_recipients(const struct item *item, const struct review *review
 		char when[DAY_TIME_SIZE];
 		struct buf text;
 
-		buf_init(&text, 65536);
+		buf_init(&text, ROW_MAX);
 		buf_puts(&text, item->envelope.recipients.items[i]);
 		buf_printf(&text, "  [%s]", line == NULL ? "?" : recipient_state_name(line->state));
 		if (line != NULL && line->by != NULL && line->by[0] != '\0')

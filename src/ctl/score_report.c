@@ -61,6 +61,7 @@ static void print_tests(const struct verdict *verdict, struct buf *row)
 		buf_puts(row, verdict->tests[i].name);
 		if (verdict->tests[i].has_score)
 			buf_printf(row, " %s", score_format(verdict->tests[i].score, 0, text));
+		put_aside(row, &verdict->tests[i].options);
 		print_row(i == 0 ? "tests" : "", row);
 	}
 }
@@ -152,10 +153,12 @@ static json_t *tests_json(const struct verdict *verdict)
 
 	for (size_t i = 0; i < verdict->test_count; i++) {
 		const struct verdict_test *test = &verdict->tests[i];
+		json_t *one = json_pack("{s:o, s:o}", "name", json_text(test->name), "score",
+			test->has_score ? json_score(test->score) : json_null());
 
-		json_array_append_new(tests,
-			json_pack("{s:o, s:o}", "name", json_text(test->name), "score",
-				test->has_score ? json_score(test->score) : json_null()));
+		if (test->options.count > 0)
+			json_object_set_new(one, "options", json_texts(&test->options));
+		json_array_append_new(tests, one);
 	}
 	return tests;
 }

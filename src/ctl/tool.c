@@ -163,6 +163,14 @@ void say_row(const char *label, const char *value)
 	putchar('\n');
 }
 
+void put_aside(struct buf *out, const struct strlist *texts)
+{
+	for (size_t i = 0; i < texts->count; i++)
+		buf_printf(out, "%s%s", i == 0 ? " (" : "; ", texts->items[i]);
+	if (texts->count > 0)
+		buf_putc(out, ')');
+}
+
 /* jansson escapes controls and what is not ASCII, but DEL is neither to it. */
 static int put_json(const char *bytes, size_t length, void *context)
 {

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/encode.h"
+
 const char *verdict_status_name(enum verdict_status status)
 {
 	switch (status) {
@@ -36,8 +39,10 @@ void verdict_init(struct verdict *verdict)
 
 void verdict_free(struct verdict *verdict)
 {
-	for (size_t i = 0; i < verdict->test_count; i++)
+	for (size_t i = 0; i < verdict->test_count; i++) {
 		free(verdict->tests[i].name);
+		strlist_free(&verdict->tests[i].options);
+	}
 	free(verdict->tests);
 	free(verdict->autolearn);
 	free(verdict->version);
@@ -73,7 +78,8 @@ static bool copy_lists(struct verdict *ret, const struct verdict *verdict)
 		const struct verdict_test *test = &verdict->tests[i];
 
 		if (!verdict_add_test(
-			    ret, test->name, strlen(test->name), test->has_score, test->score))
+			    ret, test->name, strlen(test->name), test->has_score, test->score) ||
+			!strlist_add_all(&ret->tests[i].options, &test->options))
 			return false;
 	}
 	for (size_t i = 0; i < verdict->extra.count; i++)
@@ -145,4 +151,17 @@ bool verdict_add_test(
 	tests[verdict->test_count++] =
 		(struct verdict_test){ .name = copy, .score = score, .has_score = has_score };
 	return true;
+}
+
+bool verdict_test_add_option(struct verdict_test *test, const char *text, size_t length)
+{
+	AUTO(buf_free) struct buf plain = { 0 };
+
+	if (test->options.count >= LIMIT_TEST_OPTIONS)
+		return true;
+	/* Never longer than what it is made from. */
+	buf_init(&plain, LIMIT_TEST_OPTION);
+	if (!encode_header(&plain, text, length < LIMIT_TEST_OPTION ? length : LIMIT_TEST_OPTION))
+		return false;
+	return plain.length == 0 || strlist_add(&test->options, buf_text(&plain));
 }

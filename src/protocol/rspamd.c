@@ -101,27 +101,54 @@ static enum step take_scores(const struct parse *parse)
 	return STEP_GOOD;
 }
 
+/* What a symbol found: texts. `test` is NULL where the symbol was one too many to be kept. */
+static enum step take_options(const json_t *options, struct verdict_test *test)
+{
+	const json_t *option;
+	size_t i;
+
+	if (options != NULL && !json_is_array(options))
+		return STEP_BAD;
+	json_array_foreach(options, i, option)
+	{
+		if (!json_is_string(option))
+			return STEP_BAD;
+		if (test != NULL &&
+			!verdict_test_add_option(
+				test, json_string_value(option), json_string_length(option)))
+			return STEP_MEMORY;
+	}
+	return STEP_GOOD;
+}
+
+static enum step take_symbol(struct verdict *ret, const char *name, const json_t *symbol)
+{
+	const json_t *value = json_object_get(symbol, "score");
+	size_t before = ret->test_count;
+	int32_t score = 0;
+
+	if (!json_is_object(symbol) || (value && !json_reply_score(value, false, &score)))
+		return STEP_BAD;
+	if (!verdict_add_test(ret, name, strlen(name), value != NULL, score))
+		return STEP_MEMORY;
+	return take_options(json_object_get(symbol, "options"),
+		ret->test_count > before ? &ret->tests[before] : NULL);
+}
+
 /* {"GTUBE": {"name": "GTUBE", "score": 0.0, "metric_score": 0.0, "options": [...]}, ...} */
 static enum step take_symbols(const struct parse *parse)
 {
 	json_t *symbols = json_object_get(parse->root, "symbols"), *symbol;
+	enum step step = STEP_GOOD;
 	const char *name;
 
 	if (symbols == NULL)
 		return STEP_GOOD;
 	if (!json_is_object(symbols))
 		return STEP_BAD;
-	json_object_foreach(symbols, name, symbol)
-	{
-		const json_t *value = json_object_get(symbol, "score");
-		int32_t score = 0;
-
-		if (!json_is_object(symbol) || (value && !json_reply_score(value, false, &score)))
-			return STEP_BAD;
-		if (!verdict_add_test(parse->verdict, name, strlen(name), value != NULL, score))
-			return STEP_MEMORY;
-	}
-	return STEP_GOOD;
+	json_object_foreach(symbols, name, symbol) step =
+		step == STEP_GOOD ? take_symbol(parse->verdict, name, symbol) : step;
+	return step;
 }
 
 static enum step take_message(const struct parse *parse)

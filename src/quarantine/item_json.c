@@ -41,12 +41,12 @@ static bool put_true(json_t *object, const char *key, bool value)
 	return !value || json_object_set_new(object, key, json_true()) == 0;
 }
 
-static json_t *recipients_json(const struct strlist *recipients)
+static json_t *texts_json(const struct strlist *texts)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; array != NULL && i < recipients->count; i++) {
-		if (json_array_append_new(array, item_json_text(recipients->items[i])) != 0) {
+	for (size_t i = 0; array != NULL && i < texts->count; i++) {
+		if (json_array_append_new(array, item_json_text(texts->items[i])) != 0) {
 			json_decref(array);
 			return NULL;
 		}
@@ -71,17 +71,25 @@ static json_t *client_json(const struct item *item)
 	return NULL;
 }
 
-/* [["NAME", thousandths], ["OTHER"]] */
+/* ["NAME", thousandths], ["OTHER"], or with what it found ["NAME", thousandths or null, ["x"]] */
+static json_t *test_json(const struct verdict_test *test)
+{
+	json_t *options, *score;
+
+	if (test->options.count == 0)
+		return test->has_score ? json_pack("[s,i]", test->name, (int)test->score) :
+					 json_pack("[s]", test->name);
+	options = texts_json(&test->options);
+	score = test->has_score ? json_integer(test->score) : json_null();
+	return json_pack("[s,o,o]", test->name, score, options);
+}
+
 static json_t *tests_json(const struct verdict *verdict)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; array != NULL && i < verdict->test_count; i++) {
-		const struct verdict_test *test = &verdict->tests[i];
-		json_t *one = test->has_score ? json_pack("[s,i]", test->name, (int)test->score) :
-						json_pack("[s]", test->name);
-
-		if (json_array_append_new(array, one) != 0) {
+		if (json_array_append_new(array, test_json(&verdict->tests[i])) != 0) {
 			json_decref(array);
 			return NULL;
 		}
@@ -116,8 +124,8 @@ json_t *item_json(const struct item *item)
 {
 	const struct envelope *envelope = &item->envelope;
 	json_t *object = json_pack("{s:s,s:I,s:o,s:o,s:o}", "id", item->id, "time",
-		(json_int_t)item->time_s, "recipients", recipients_json(&envelope->recipients),
-		"client", client_json(item), "verdict", verdict_json(&item->verdict));
+		(json_int_t)item->time_s, "recipients", texts_json(&envelope->recipients), "client",
+		client_json(item), "verdict", verdict_json(&item->verdict));
 
 	if (object != NULL &&
 		put_text(object, "sender", envelope->sender == NULL ? "" : envelope->sender) &&
@@ -272,22 +280,42 @@ static bool take_client(const json_t *object, struct item *item)
 		take_text(object, "daemon_name", &client->daemon_name);
 }
 
+static bool take_options(const json_t *array, struct verdict_test *test)
+{
+	if (array != NULL && (!json_is_array(array) || json_array_size(array) > LIMIT_TEST_OPTIONS))
+		return false;
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const char *text = json_string_value(json_array_get(array, i));
+
+		if (text == NULL || !verdict_test_add_option(test, text, strlen(text)))
+			return false;
+	}
+	return true;
+}
+
+static bool take_test(const json_t *json, struct verdict *verdict)
+{
+	const char *name = json_string_value(json_array_get(json, 0));
+	const json_t *number = json_array_get(json, 1);
+	bool has_score = number != NULL && !json_is_null(number);
+	size_t before = verdict->test_count;
+	int32_t score = 0;
+
+	return name != NULL && (!has_score || take_milli(number, &score)) &&
+		verdict_add_test(verdict, name, strlen(name), has_score, score) &&
+		(verdict->test_count == before ||
+			take_options(json_array_get(json, 2), &verdict->tests[before]));
+}
+
 static bool take_tests(const json_t *array, struct verdict *verdict)
 {
 	if (array == NULL)
 		return true;
 	if (!json_is_array(array) || json_array_size(array) > LIMIT_TESTS)
 		return false;
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		const json_t *test = json_array_get(array, i);
-		const char *name = json_string_value(json_array_get(test, 0));
-		const json_t *number = json_array_get(test, 1);
-		int32_t score = 0;
-
-		if (name == NULL || (number != NULL && !take_milli(number, &score)) ||
-			!verdict_add_test(verdict, name, strlen(name), number != NULL, score))
+	for (size_t i = 0; i < json_array_size(array); i++)
+		if (!take_test(json_array_get(array, i), verdict))
 			return false;
-	}
 	return true;
 }
 

@@ -229,6 +229,31 @@ def test_the_envelope_is_changed_where_trusted(ask):
                                                 [f"<{one}>" for one in people])
 
 
+@pytest.mark.parametrize("milter,expected", [
+    ({"add_rcpt": ["BOB@example.com", "new@example.com", "New@example.com"]},
+     ["bob", "carol", "new"]),                      # each once, in any case
+    ({"del_rcpt": ["nobody@example.com"]}, ["bob", "carol"]),
+    ({"add_rcpt": ["new@example.com"], "del_rcpt": ["new@example.com"]}, ["bob", "carol"]),
+    ({"add_rcpt": ["bob@example.com"], "del_rcpt": ["bob@example.com", "carol@example.com"]},
+     ["bob", "carol"]),                             # nobody would be left
+    ({"add_rcpt": ["new@example.com"], "del_rcpt": ["bob@example.com", "carol@example.com"]},
+     ["new"])])
+def test_recipients_are_added_once_and_removed_if_there(ask, milter, expected):
+    people = ["bob@example.com", "carol@example.com"]
+    outcome, line = ask({"milter": milter}, trust=True, recipients=people)
+    assert outcome.delivered().recipients == [f"<{one}@example.com>" for one in expected]
+    assert line["action"] == "pass"
+
+
+def test_who_was_taken_off_is_not_put_back(ask):
+    """The policy of bob's domain holds his copy; the scorer cannot have it delivered to him."""
+    outcome, _ = ask({"milter": {"add_rcpt": ["bob@example.com"]}}, action="teleport", trust=True,
+                     score="7.0", recipients=["bob@example.com", "carol@example.net"],
+                     policy='tag = off\nquarantine = off\nreject = off\n}\n'
+                            'domain "example.com" {\nquarantine = 6')
+    assert outcome.delivered().recipients == ["<carol@example.net>"]
+
+
 def test_the_last_recipient_stays(ask):
     outcome, _ = ask({"milter": {"del_rcpt": ["bob@example.com"]}}, trust=True)
     assert outcome.delivered().recipients == ["<bob@example.com>"]
@@ -238,10 +263,37 @@ def test_the_engine_is_named(ask):
     """The X-Spam set has one form; the engine is the reply's Server."""
     outcome, _ = ask({"symbols": {"A_ONE": {"name": "A_ONE", "score": 1.5},
                                   "B_TWO": {"name": "B_TWO", "score": -0.5}}}, score="5.5")
-    assert outcome.header("X-Spam-Checker-Version") == "scripted"
+    assert outcome.header("X-Spam-Checker-Version") == "scripted on mx.example.com"
     assert outcome.header("X-Spam-Level") == "*****"
     assert checks.status(outcome) == {"word": "Yes", "score": "5.5", "required": "5.0",
                                       "tests": "A_ONE=1.5,B_TWO=-0.5"}
+
+
+def test_what_a_symbol_found_is_told(start, scorer, workspace):
+    """Its options: in the quarantine and in the tool's report, not in header and log."""
+    found = ["example.com", "a\r\nX-Bad: \x1b[2J"]
+    members = {"symbols": {"A_ONE": {"name": "A_ONE", "score": 1.5, "options": found},
+                           "B_TWO": {"name": "B_TWO", "score": -0.5}}}
+    message = make(headers=[b"X-Test-Score: 12", b"X-Test-Members: " + json.dumps(members).encode()])
+    daemon = start([scorer.listen("r", protocol="rspamd")], protocol="rspamd",
+                   policy="tag = 5\nquarantine = 10\nreject = 15")
+    line = daemon.message_line(send(daemon.address, message).queue_id)
+    assert (line["action"], line["tests"]) == ("quarantine", "A_ONE,B_TWO")
+
+    def tool(*arguments):
+        return run("spambridgectl", "-c", daemon.config_path, *arguments).stdout
+    shown = tool("quarantine", "show", line["quarantine"])
+    assert "1.500 A_ONE (example.com; a X-Bad: ?[2J)\n" in shown and "-0.500 B_TWO\n" in shown
+    item = json.loads(tool("quarantine", "show", "--json", line["quarantine"]))
+    assert item["verdict"]["tests"] == [["A_ONE", 1500, ["example.com", "a X-Bad: ?[2J"]],
+                                        ["B_TWO", -500]]
+    path = workspace.file("message")
+    with open(path, "wb") as file:
+        file.write(message)
+    assert "A_ONE 1.5 (example.com; a X-Bad: ?[2J)\n" in tool("score", path)
+    assert json.loads(tool("score", "--json", path))[0]["verdict"]["tests"] == [
+        {"name": "A_ONE", "score": 1.5, "options": ["example.com", "a X-Bad: ?[2J"]},
+        {"name": "B_TWO", "score": -0.5}]
 
 
 def test_a_message_that_was_not_read_is_not_clean(start, scorer):

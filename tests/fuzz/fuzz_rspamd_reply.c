@@ -15,11 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	verdict_init(&verdict), rspamd_answer_init(&answer);
 	result = rspamd_reply_parse((const char *)data, size, &verdict, &answer);
 	assert(verdict.status == (result == 0 ? VERDICT_SCORED : VERDICT_MALFORMED));
+	for (size_t i = 0; i < verdict.test_count; i++)
+		assert(verdict.tests[i].options.count <= LIMIT_TEST_OPTIONS);
 	for (size_t i = 0; i < answer.edits.addition_count; i++)
 		assert(field_is_safe(
 			answer.edits.additions[i].name, answer.edits.additions[i].value));
-	if (answer.edits.subject)
-		assert(field_is_safe("Subject", answer.edits.subject));
+	assert(!answer.edits.subject || field_is_safe("Subject", answer.edits.subject));
 	verdict_free(&verdict), rspamd_answer_free(&answer);
 	return 0;
 }

@@ -188,6 +188,7 @@ static void verdicts_are_copied_deeply(void **state)
 	verdict.status = VERDICT_SCORED;
 	verdict.version = strdup("SpamAssassin 4.0.1");
 	assert_true(verdict_add_test(&verdict, "GTUBE\r\nX: y", 11, false, 0));
+	assert_true(verdict_test_add_option(&verdict.tests[0], "x\r\ny\xc3\x00z", 7));
 	assert_true(headers_add(&verdict.extra, "X-Spam-Report", " text"));
 	assert_true(verdict_copy(&copy, &verdict));
 	verdict_free(&verdict);
@@ -195,12 +196,32 @@ static void verdicts_are_copied_deeply(void **state)
 	verdict_move(&moved, &copy);
 	verdict_free(&copy);
 	assert_string_equal(moved.tests[0].name, "GTUBE__X:_y");
+	assert_int_equal(moved.tests[0].options.count, 1);
+	assert_string_equal(moved.tests[0].options.items[0], "x y??z");
 	assert_string_equal(headers_value(&moved.extra, 0), " text");
 	assert_string_equal(verdict_status_name(moved.status), "scored");
 	for (int i = 0; i < LIMIT_TESTS + 10; i++)
 		assert_true(verdict_add_test(&moved, "A", 1, true, 1));
 	assert_int_equal(moved.test_count, LIMIT_TESTS);
 	verdict_free(&moved);
+}
+
+static void options_of_a_test_are_bounded(void **state)
+{
+	char text[LIMIT_TEST_OPTION * 2];
+	struct verdict verdict;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	verdict_init(&verdict);
+	assert_true(verdict_add_test(&verdict, "A", 1, false, 0));
+	assert_true(verdict_test_add_option(&verdict.tests[0], "\r\n", 2));
+	assert_int_equal(verdict.tests[0].options.count, 0);
+	for (int i = 0; i < LIMIT_TEST_OPTIONS + 3; i++)
+		assert_true(verdict_test_add_option(&verdict.tests[0], text, sizeof(text)));
+	assert_int_equal(verdict.tests[0].options.count, LIMIT_TEST_OPTIONS);
+	assert_int_equal(strlen(verdict.tests[0].options.items[0]), LIMIT_TEST_OPTION);
+	verdict_free(&verdict);
 }
 
 int main(void)
@@ -215,6 +236,7 @@ int main(void)
 		cmocka_unit_test(bodies_stop_at_what_is_needed),
 		cmocka_unit_test(a_missing_directory_is_an_error),
 		cmocka_unit_test(verdicts_are_copied_deeply),
+		cmocka_unit_test(options_of_a_test_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

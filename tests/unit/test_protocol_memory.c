@@ -90,7 +90,8 @@ static bool spamd(void)
 static bool rspamd(void)
 {
 	static const char reply[] =
-		"{\"score\":1.5,\"action\":\"reject\",\"symbols\":{\"A\":{\"score\":1},\"B\":{}},"
+		"{\"score\":1.5,\"action\":\"reject\",\"symbols\":"
+		"{\"A\":{\"score\":1,\"options\":[\"x\",\"y\"]},\"B\":{}},"
 		"\"subject\":\"x\",\"messages\":{\"smtp_message\":\"y\"},\"dkim-signature\":\"z\","
 		"\"milter\":{\"add_headers\":{\"X-A\":\"1\"},\"remove_headers\":{\"X-B\":0},"
 		"\"change_from\":\"a@b\",\"add_rcpt\":[\"c@d\"],\"del_rcpt\":[\"e@f\"]}}";

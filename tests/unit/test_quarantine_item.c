@@ -89,6 +89,26 @@ static void fill_item(struct item *item, const char *hostile)
 	item->reason = strdup("score");
 	item->verdict.status = VERDICT_SCORED;
 	item->verdict.score = -1500;
+	assert_true(verdict_add_test(&item->verdict, "A_TEST", 6, true, 2500));
+	assert_true(verdict_add_test(&item->verdict, "BARE", 4, false, 0));
+	for (size_t i = 0; i < 2; i++)
+		assert_true(
+			verdict_test_add_option(&item->verdict.tests[i], hostile, strlen(hostile)));
+}
+
+static void assert_same_tests(const struct verdict *verdict, const struct verdict *other)
+{
+	assert_int_equal(verdict->test_count, other->test_count);
+	for (size_t i = 0; i < verdict->test_count; i++) {
+		const struct verdict_test *one = &verdict->tests[i], *two = &other->tests[i];
+
+		assert_string_equal(one->name, two->name);
+		assert_int_equal(one->score, two->score);
+		assert_int_equal(one->has_score, two->has_score);
+		assert_int_equal(one->options.count, two->options.count);
+		for (size_t k = 0; k < one->options.count; k++)
+			assert_string_equal(one->options.items[k], two->options.items[k]);
+	}
 }
 
 /* Attacks A2, A14, A26: any bytes survive, and none of them forges a field. */
@@ -129,6 +149,7 @@ static void hostile_text_makes_the_round_trip(void **state)
 		assert_string_equal(back.subject, hostile[i]);
 		assert_true(back.envelope.utf8);
 		assert_int_equal(back.verdict.score, -1500);
+		assert_same_tests(&back.verdict, &item.verdict);
 		item_free(&item);
 		item_free(&back);
 		buf_free(&out);

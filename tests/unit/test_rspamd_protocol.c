@@ -65,6 +65,8 @@ static void recorded(void **state)
 	assert_false(verdict.spam);
 	assert_int_equal(verdict.score, 1500);
 	assert_int_equal(verdict.tests[0].score, 1500);
+	assert_int_equal(verdict.tests[0].options.count, 2);
+	assert_string_equal(verdict.tests[0].options.items[1], "opt2");
 	assert_int_equal(answer.edits.addition_count, 2);
 	assert_string_equal(answer.edits.additions[0].name, "X-Spam-Bar");
 	assert_string_equal(answer.edits.additions[0].value, " ++");
@@ -187,6 +189,8 @@ static void refused(void **state)
 		"{\"score\":1,\"action\":\"reject\",\"symbols\":[]}",
 		"{\"score\":1,\"action\":\"reject\",\"symbols\":{\"A\":1}}",
 		"{\"score\":1,\"action\":\"reject\",\"symbols\":{\"A\":{\"score\":\"1\"}}}",
+		"{\"score\":1,\"action\":\"reject\",\"symbols\":{\"A\":{\"options\":\"x\"}}}",
+		"{\"score\":1,\"action\":\"reject\",\"symbols\":{\"A\":{\"options\":[1]}}}",
 		"{\"score\":1,\"action\":\"reject\",\"messages\":\"x\"}",
 		"{\"score\":1,\"action\":\"reject\",\"messages\":{\"smtp_message\":1}}",
 		"{\"score\":1,\"action\":\"reject\",\"subject\":1}",
