@@ -62,6 +62,14 @@ void rspamd_answer_free(struct rspamd_answer *answer);
 int rspamd_reply_parse(
 	const char *bytes, size_t length, struct verdict *ret, struct rspamd_answer *ret_answer);
 
+/*
+ * Parse the controller's reply to /learnham or /learnspam: status 200 with {"success": true}, or
+ * 208, which says that this was learnt before (rspamd src/controller.c; recorded from 3.4). `ret`
+ * gets status VERDICT_SCORED and 0 is returned; else -1 with VERDICT_MALFORMED (or VERDICT_ERROR)
+ * and err, in rspamd's own words where it has any.
+ */
+int rspamd_learnt_parse(long http_status, const char *bytes, size_t length, struct verdict *ret);
+
 /* The word of the protocol for an action: "no action", "soft reject". */
 const char *rspamd_action_name(enum rspamd_action action);
 

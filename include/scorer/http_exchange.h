@@ -46,12 +46,14 @@ struct http_service {
 	int (*prepare)(
 		struct http_exchange *http, const struct scan_request *request, struct err *err);
 	/* The path to post to. */
-	const char *(*path)(const struct scorer_setting *scorer);
+	const char *(*path)(const struct scorer_setting *scorer, enum scan_purpose purpose);
 	/* The path that answers a probe; "": a connection is enough. */
 	const char *(*health_path)(const struct scorer_setting *scorer);
 	/* Read the body of a 200 reply into the verdict; 0, or -1 with its status and err set. */
 	int (*read)(const struct http_exchange *http, const char *bytes, size_t length,
 		struct verdict *ret);
+	/* The same for a reply of any status to a message that was to be learnt; NULL: it cannot. */
+	int (*read_learnt)(long code, const char *bytes, size_t length, struct verdict *ret);
 	/* Is this body the answer to a probe? */
 	bool (*is_healthy)(const char *bytes, size_t length);
 };

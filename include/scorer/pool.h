@@ -55,6 +55,12 @@ struct slot_request {
  * replace, whose known addresses it takes over, or NULL. NULL with the reason.
  */
 struct pool *pool_new(struct settings *settings, const struct pool *before, struct err *err);
+
+/*
+ * The same for messages that are to be learnt: nobody but the scorer whose verdicts count first is
+ * in it, with those of its servers that learn (rspamd: its controllers).
+ */
+struct pool *pool_new_to_learn(struct settings *settings, struct err *err);
 struct pool *pool_ref(struct pool *pool);
 void pool_free(struct pool **pool);
 

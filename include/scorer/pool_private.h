@@ -23,6 +23,7 @@ struct scorer_queue {
 struct pool {
 	atomic_uint owners;
 	struct settings *settings;
+	bool learns; /* made to have messages learnt */
 	pthread_mutex_t lock;
 	struct server *servers;
 	size_t server_count;

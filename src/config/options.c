@@ -214,7 +214,7 @@ const struct option options[] = {
 	{ "trust_action", SCORER, OPTION_BOOL, IN_SCORER(trust_action), "false", 0, 0, NULL, NULL,
 		false, "rspamd: its action decides, not its score", ONLY(SCORER_RSPAMD) },
 	{ "learn_servers", SCORER, OPTION_SERVERS, IN_SCORER(learn_servers), NULL, 0, 0, NULL, NULL,
-		NOT_YET, "rspamd: controllers that are told what was misjudged",
+		false, "rspamd: controllers that are told what was misjudged",
 		ONLY(SCORER_RSPAMD) },
 	{ "password_file", SCORER, OPTION_PATH, IN_SCORER(password_file), "", RANGE(0, 4000), NULL,
 		NULL, false, "rspamd: file with the password, readable by the daemon only",

@@ -37,7 +37,7 @@ static int need_pool(const struct desk *desk, struct err *err)
 		return 0;
 	if (desk->settings->scorer_count == 0)
 		return err_set(err, "no scorer is configured");
-	pool = pool_new(desk->settings, NULL, err);
+	pool = pool_new_to_learn(desk->settings, err);
 	if (pool == NULL)
 		return -1;
 	pool_wait_ready(pool, deadline_after_ms(READY_MS));

@@ -254,12 +254,14 @@ static void set_callbacks(struct http_exchange *http)
 }
 
 /* What is asked for: a message's score, an answer to a probe, or just a connection. */
-static bool set_method(
-	struct http_exchange *http, const struct exchange_target *target, bool is_probe)
+static bool set_method(struct http_exchange *http, const struct exchange_target *target,
+	const struct scan_request *request)
 {
 	CURL *easy = http->driver->easy;
-	const char *path = is_probe ? http->service->health_path(http->scorer) :
-				      http->service->path(http->scorer);
+	bool is_probe = request == NULL;
+	const char *path = is_probe ?
+		http->service->health_path(http->scorer) :
+		http->service->path(http->scorer, scan_request_purpose(request));
 
 	if (is_probe)
 		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
@@ -307,7 +309,7 @@ static int begin(struct http_exchange *http, const struct exchange_target *targe
 	set_callbacks(http);
 	if (curl_driver_aim(http->driver, target->scorer, target->server, &http->address, err) != 0)
 		return -1;
-	return set_method(http, target, request == NULL) ? 0 : err_set(err, "out of memory");
+	return set_method(http, target, request) ? 0 : err_set(err, "out of memory");
 }
 
 struct exchange *http_exchange_start(const struct http_service *service,
@@ -401,10 +403,24 @@ static void settle_probe(struct http_exchange *http, long code)
 	exchange_finish(&http->exchange, VERDICT_MALFORMED, &err);
 }
 
-/* Read the one reply that there is. */
-static void settle_reply(struct http_exchange *http)
+static bool is_to_learn(const struct http_exchange *http)
+{
+	return scan_request_purpose(http->exchange.request) != SCAN_FOR_SCORE;
+}
+
+static int read_reply(struct http_exchange *http, long code)
 {
 	struct verdict *verdict = &http->exchange.verdict;
+	const char *bytes = buf_text(&http->reply);
+
+	return is_to_learn(http) ?
+		http->service->read_learnt(code, bytes, http->reply.length, verdict) :
+		http->service->read(http, bytes, http->reply.length, verdict);
+}
+
+/* Read the one reply that there is. */
+static void settle_reply(struct http_exchange *http, long code)
+{
 	struct err err = ERR_INIT;
 
 	if (http->more)
@@ -413,11 +429,10 @@ static void settle_reply(struct http_exchange *http)
 		err_set(&err, "an answer to half a message");
 	if (err.text[0] != '\0')
 		exchange_finish(&http->exchange, VERDICT_MALFORMED, &err);
-	else if (http->service->read(http, buf_text(&http->reply), http->reply.length, verdict) ==
-		0)
+	else if (read_reply(http, code) == 0)
 		exchange_finish(&http->exchange, VERDICT_SCORED, NULL);
 	else
-		exchange_finish(&http->exchange, verdict->status, NULL);
+		exchange_finish(&http->exchange, http->exchange.verdict.status, NULL);
 }
 
 /*
@@ -449,10 +464,10 @@ static void settle(struct http_exchange *http)
 		(!is_probe && !silent && curl_driver_has_more(http->driver) && !http->tls);
 	if (is_probe)
 		settle_probe(http, code);
-	else if (code != 200)
+	else if (code != 200 && !is_to_learn(http))
 		settle_status(http, code);
 	else
-		settle_reply(http);
+		settle_reply(http, code);
 	if (is_clean(http, silent))
 		idle_store_give(http->idle, &http->driver, &http->address);
 }

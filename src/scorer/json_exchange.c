@@ -84,8 +84,9 @@ static int json_prepare(
 	return 0;
 }
 
-static const char *json_path(const struct scorer_setting *scorer)
+static const char *json_path(const struct scorer_setting *scorer, enum scan_purpose purpose)
 {
+	(void)purpose;
 	return scorer->path;
 }
 

@@ -102,50 +102,73 @@ static void address_known(void *context, size_t index)
 	keeper_wake(pool->keeper);
 }
 
-static size_t count_servers(const struct settings *settings)
+/* The scorer that is asked first. */
+static size_t first_in_use(const struct pool *pool)
+{
+	return pool->settings->scorers[0].is_shadow ? 1 : 0;
+}
+
+/* The servers of a scorer that the pool asks. */
+static struct server_list servers_of(const struct pool *pool, size_t index)
+{
+	const struct scorer_setting *scorer = &pool->settings->scorers[index];
+
+	if (!pool->learns)
+		return scorer->servers;
+	if (index != first_in_use(pool))
+		return (struct server_list){ 0 };
+	return scorer->protocol == SCORER_RSPAMD ? scorer->learn_servers : scorer->servers;
+}
+
+static size_t count_servers(const struct pool *pool)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < settings->scorer_count; i++)
-		count += settings->scorers[i].servers.count;
+	for (size_t i = 0; i < pool->settings->scorer_count; i++)
+		count += servers_of(pool, i).count;
 	return count;
 }
 
-/* Enter every server. One whose name is yet to be looked up begins as not healthy. */
-static int enter_servers(struct pool *pool, const struct pool *before)
+/* False when out of memory. */
+static bool enter_server(struct pool *pool, size_t index, const struct server_setting *setting)
 {
-	const struct settings *settings = pool->settings;
+	const struct scorer_setting *scorer = &pool->settings->scorers[index];
+	struct server *server = &pool->servers[pool->server_count];
 
-	for (size_t s = 0; s < settings->scorer_count; s++) {
-		const struct scorer_setting *scorer = &settings->scorers[s];
+	*server = (struct server){ .scorer = scorer,
+		.setting = setting,
+		.scorer_index = index,
+		.index = pool->server_count,
+		.pause_ms = PROBE_PAUSE_FIRST_MS,
+		.probe_at = deadline_never() };
+	/* spamd ends the connection behind each answer. */
+	if (scorer->protocol != SCORER_SPAMD)
+		server->idle = idle_store_new(scorer->max_connections);
+	pool->server_count++;
+	return address_book_add(pool->book, setting) == 0 &&
+		(server->idle != NULL || scorer->protocol == SCORER_SPAMD);
+}
+
+/* Enter every server. One whose name is yet to be looked up begins as not healthy. */
+static bool enter_servers(struct pool *pool, const struct pool *before)
+{
+	for (size_t s = 0; s < pool->settings->scorer_count; s++) {
+		const struct server_list list = servers_of(pool, s);
 
 		TAILQ_INIT(&pool->queues[s].waiters);
-		for (size_t i = 0; i < scorer->servers.count; i++) {
-			struct server *server = &pool->servers[pool->server_count];
-
-			*server = (struct server){ .scorer = scorer,
-				.setting = &scorer->servers.items[i],
-				.scorer_index = s,
-				.index = pool->server_count,
-				.pause_ms = PROBE_PAUSE_FIRST_MS,
-				.probe_at = deadline_never() };
-			/* spamd ends the connection behind each answer. */
-			if (scorer->protocol != SCORER_SPAMD)
-				server->idle = idle_store_new(scorer->max_connections);
-			pool->server_count++;
-			if (address_book_add(pool->book, server->setting) != 0 ||
-				(server->idle == NULL && scorer->protocol != SCORER_SPAMD))
-				return -1;
-		}
+		for (size_t i = 0; i < list.count; i++)
+			if (!enter_server(pool, s, &list.items[i]))
+				return false;
 	}
 	if (before != NULL)
 		address_book_inherit(pool->book, before->book);
 	for (size_t i = 0; i < pool->server_count; i++)
 		pool->servers[i].healthy = address_book_count(pool->book, i) > 0;
-	return 0;
+	return true;
 }
 
-struct pool *pool_new(struct settings *settings, const struct pool *before, struct err *err)
+static struct pool *make(
+	struct settings *settings, const struct pool *before, bool learns, struct err *err)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 
@@ -156,17 +179,35 @@ struct pool *pool_new(struct settings *settings, const struct pool *before, stru
 	atomic_init(&pool->owners, 1);
 	pthread_mutex_init(&pool->lock, NULL);
 	pool->settings = settings_ref(settings);
-	pool->servers = calloc(count_servers(settings) + 1, sizeof(*pool->servers));
+	pool->learns = learns;
+	pool->servers = calloc(count_servers(pool) + 1, sizeof(*pool->servers));
 	pool->queues = calloc(settings->scorer_count + 1, sizeof(*pool->queues));
 	pool->book = address_book_new(address_known, pool);
 	if (pool->servers == NULL || pool->queues == NULL || pool->book == NULL ||
-		enter_servers(pool, before) != 0)
+		!enter_servers(pool, before))
 		err_set(err, "out of memory");
 	else
 		pool->keeper = keeper_start(pool, err);
 	if (pool->keeper == NULL ||
 		address_book_start(pool->book, (int)settings->resolve_every_ms, err) != 0)
 		pool_free(&pool);
+	return pool;
+}
+
+struct pool *pool_new(struct settings *settings, const struct pool *before, struct err *err)
+{
+	return make(settings, before, false, err);
+}
+
+struct pool *pool_new_to_learn(struct settings *settings, struct err *err)
+{
+	struct pool *pool = make(settings, NULL, true, err);
+
+	if (pool != NULL && pool->server_count == 0) {
+		err_set(err, "scorer \"%s\" has no learn_servers",
+			settings->scorers[first_in_use(pool)].name);
+		pool_free(&pool);
+	}
 	return pool;
 }
 
@@ -268,12 +309,6 @@ struct server_view *pool_view(struct pool *pool, size_t *ret_count)
 
 /* How often pool_wait_ready() looks, microseconds. */
 #define READY_STEP_US 10000
-
-/* The scorer that is asked first. */
-static size_t first_in_use(const struct pool *pool)
-{
-	return pool->settings->scorers[0].is_shadow ? 1 : 0;
-}
 
 static bool first_scorer_ready(struct pool *pool)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* rspamd: POST /checkv2 of its normal worker or proxy. */
+/* rspamd: POST /checkv2 of its normal worker or proxy, /learnham and /learnspam of a controller. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,9 +56,17 @@ static int rspamd_prepare(
 	return good ? 0 : err_set(err, "out of memory");
 }
 
-static const char *rspamd_path(const struct scorer_setting *scorer)
+static const char *rspamd_path(const struct scorer_setting *scorer, enum scan_purpose purpose)
 {
 	(void)scorer;
+	switch (purpose) {
+	case SCAN_TO_LEARN_HAM:
+		return "/learnham";
+	case SCAN_TO_LEARN_SPAM:
+		return "/learnspam";
+	case SCAN_FOR_SCORE:
+		break;
+	}
 	return "/checkv2";
 }
 
@@ -172,6 +180,7 @@ static const struct http_service rspamd_service = {
 	.path = rspamd_path,
 	.health_path = rspamd_health_path,
 	.read = rspamd_read,
+	.read_learnt = rspamd_learnt_parse,
 	.is_healthy = rspamd_is_healthy,
 };
 
@@ -182,6 +191,7 @@ static struct exchange *rspamd_start(
 }
 
 const struct exchange_ops rspamd_exchange_ops = {
+	.learns = true,
 	.start = rspamd_start,
 	.poll_set = http_exchange_poll_set,
 	.step = http_exchange_step,

@@ -193,7 +193,7 @@ static void the_sample_lists_the_table(void **state)
 	for (size_t i = 0; i < option_count; i++) {
 		bool top = (options[i].sections & SECTION_BIT(SECTION_TOP)) != 0;
 		bool set = (options[i].sections & SECTION_BIT(SECTION_SCORER)) != 0 &&
-			options[i].type == OPTION_SERVERS;
+			strcmp(options[i].name, "servers") == 0;
 		char line[2000], rest[1000];
 		struct buf text;
 

@@ -333,6 +333,45 @@ static void request_headers(void **state)
 	envelope_free(&envelope);
 }
 
+/* Only the controller's own yes counts; its words are told in printable ASCII. */
+static void what_the_controller_says(void **state)
+{
+	static const struct {
+		long status;
+		const char *reply;
+		const char *why; /* NULL: learnt */
+	} rows[] = {
+		{ 200, "{\"success\":true}", NULL },
+		{ 208, "{\"error\":\"<a@b> has been already learned as spam, ignore it\"}", NULL },
+		{ 208, "", NULL },
+		{ 200, "", "HTTP status 200" },
+		{ 200, "{}", "HTTP status 200" },
+		{ 200, "true", "HTTP status 200" },
+		{ 200, "{\"success\":1}", "HTTP status 200" },
+		{ 200, "{\"success\":true,\"success\":true}", "HTTP status 200" },
+		{ 204, "{\"success\":true}", "HTTP status 204" },
+		{ 401, "{\"error\":\"Unauthorized\"}", "HTTP status 401: Unauthorized" },
+		{ 500, "{\"error\":\"a\\r\\nb\\u001b\"}", "HTTP status 500: a b?" },
+		{ 500, "<html>", "HTTP status 500" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct verdict verdict;
+		int result;
+
+		verdict_init(&verdict);
+		result = rspamd_learnt_parse(
+			rows[i].status, rows[i].reply, strlen(rows[i].reply), &verdict);
+		assert_int_equal(result, rows[i].why == NULL ? 0 : -1);
+		assert_int_equal(
+			verdict.status, rows[i].why == NULL ? VERDICT_SCORED : VERDICT_MALFORMED);
+		if (rows[i].why != NULL)
+			assert_string_equal(strstr(verdict.err.text, "HTTP status"), rows[i].why);
+		verdict_free(&verdict);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +382,7 @@ int main(void)
 		cmocka_unit_test(odd_bytes),
 		cmocka_unit_test(too_much),
 		cmocka_unit_test(request_headers),
+		cmocka_unit_test(what_the_controller_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
