@@ -58,6 +58,12 @@
 
 /* Scans that wait for a slot of one scorer, count. */
 #define LIMIT_SCAN_QUEUE 4096
+/*
+ * Scans of one message for different users, count: each takes a slot; and a user's name, bytes: an
+ * address of RFC 5321 4.5.3.1.
+ */
+#define LIMIT_SCORE_USERS 16
+#define LIMIT_SCORE_USER  320
 /* Servers of one scorer, scorers, and addresses kept for one host name, count. */
 #define LIMIT_SERVERS        64
 #define LIMIT_SCORERS        16

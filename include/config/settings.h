@@ -77,6 +77,7 @@ struct scorer_setting {
 	struct server_list servers;
 	unsigned max_connections; /* per server */
 	char *user;               /* spamd User: "" none, "recipient", "domain", else fixed */
+	unsigned max_users;       /* scans of one message for different users */
 	int64_t hedge_after_ms;   /* -1: half the deadline; 0: never */
 	char *ca_file, *cert_file, *key_file; /* "": none */
 
@@ -185,6 +186,9 @@ struct settings *settings_ref(struct settings *settings);
 
 /* One owner less; the last one frees it. Thread-safe. Accepts NULL inside and nulls it. */
 void settings_free(struct settings **settings);
+
+/* Does the user that this scorer is told depend on the recipient? */
+bool scorer_user_varies(const struct scorer_setting *scorer);
 
 /* Open files that the daemon can need with these settings: sessions, scorers' slots, its own. */
 unsigned long long settings_descriptors_needed(const struct settings *settings);

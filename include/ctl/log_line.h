@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "base/limits.h"
 #include "base/strlist.h"
 
 /* Keys and their values, decoded, in the order of the line. */
@@ -23,5 +24,14 @@ void log_line_free(struct log_line *line);
 
 /* The value of a key; NULL when it is missing or "-". */
 const char *log_line_value(const struct log_line *line, const char *key);
+
+/* One entry of the value of `users`. */
+struct logged_user {
+	char name[LIMIT_SCORE_USER + 1];
+	char result[32]; /* the score, or why there is none */
+};
+
+/* Take the next entry at *at, which moves behind it. False: there is none, or it is none. */
+bool log_line_user(const char **at, struct logged_user *ret_user);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/deadline.h"
 #include "base/limits.h"
 #include "judge/transaction.h"
+#include "judge/users.h"
 #include "mail/headers.h"
 #include "mail/verdict.h"
 #include "policy/decide.h"
@@ -21,13 +22,16 @@
 #include "scorer/scan.h"
 
 struct judgement {
-	struct action action;
-	struct verdict verdict;
+	struct action action;                       /* its verdict is one of ours */
+	struct users users;                         /* as whom it was scored; empty: it was not */
+	struct verdict verdicts[LIMIT_SCORE_USERS]; /* one a user, one at least; owned */
+	size_t verdict_count;
 	bool outbound;                  /* judged as mail of our own senders */
 	const char *reason;             /* the log's word: score, trusted, timeout ... */
 	struct policy_fields *policies; /* one a recipient; owned */
 	enum outcome *outcomes;         /* the same; owned */
 	size_t policy_count;
+	const struct verdict *held_verdict; /* of who is held with the highest score; borrowed */
 	struct strlist held;        /* whose copy is to be stored, or was refused and is kept */
 	char item_id[ITEM_ID_SIZE]; /* under which; "": nothing is stored */
 	int64_t keep_s;             /* how long; 0: as the quarantine's setting says */
@@ -48,6 +52,9 @@ struct judge_input {
 	struct scan_listener listener;
 	struct late_store *late;
 };
+
+/* The verdict on the copy of one recipient. */
+const struct verdict *judgement_verdict(const struct judgement *judgement, size_t recipient);
 
 /* What could not be carried out (why: the log's word) becomes a deferral. */
 void judgement_defer(struct judgement *judgement, const char *why);

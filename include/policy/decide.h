@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is to happen to a message: (thresholds of each recipient, verdict) to one action.
+ * What is to happen to a message: (thresholds and verdict of each recipient) to one action.
  *
- * Pure: no I/O, no clock, no log, no memory. Rules: a threshold is reached when score >=
- * threshold; the highest one by severity wins (reject, quarantine, defer, redirect, copy, tag). A
- * failure of the scorer follows on_failure and never rejects; a failure of our own (VERDICT_ERROR)
- * defers.
+ * Pure: no I/O, no clock, no log, no memory. What one recipient asks for is policy/outcome.h.
  */
 #ifndef SPAMBRIDGE_POLICY_DECIDE_H
 #define SPAMBRIDGE_POLICY_DECIDE_H
@@ -16,22 +13,10 @@
 
 #include "config/settings.h"
 #include "mail/verdict.h"
+#include "policy/outcome.h"
 
 /* What a message is put off with for want of a verdict or of ours. */
 #define CODE_TEMPFAIL "451 4.7.1"
-
-/* Of one recipient, from mild to severe. */
-enum outcome {
-	OUTCOME_PASS,
-	OUTCOME_TAG,
-	OUTCOME_COPY,     /* delivered, to somebody else as well */
-	OUTCOME_REDIRECT, /* delivered, to somebody else instead */
-	OUTCOME_DEFER,    /* by its score */
-	OUTCOME_QUARANTINE,
-	OUTCOME_DISCARD, /* dropped, and nobody is told */
-	OUTCOME_REJECT,
-	OUTCOME_TEMPFAIL, /* for want of a verdict */
-};
 
 /* Of the whole message. */
 enum action_kind {
@@ -60,6 +45,7 @@ struct action {
 	const char *code;  /* of a refusal or deferral, "550 5.7.1"; borrowed */
 	const char *text;  /* template of its text; NULL: say why there is no verdict; borrowed */
 	const struct policy_fields *decisive; /* whose fields made the decision; NULL: nobody's */
+	const struct verdict *verdict; /* and whose verdict: for header, reply and log; borrowed */
 };
 
 /*
@@ -67,21 +53,10 @@ struct action {
  */
 const char *action_word(const struct action *action);
 
-/* "pass", "tag", "copy", "redirect", "defer", "quarantine", "discard", "reject", "tempfail" */
-const char *outcome_word(enum outcome outcome);
-
-/* One recipient's outcome, as if nobody observed. */
-enum outcome policy_outcome(const struct policy_fields *fields, const struct verdict *verdict);
-
-/* Does this outcome keep the message from its recipient and from everybody in his place? */
-bool outcome_withholds(enum outcome outcome);
-
-/* Who gets this recipient's copy besides him, or in his place; NULL: nobody. Borrowed. */
-const char *outcome_adds(enum outcome outcome, const struct policy_fields *fields);
-
 /*
- * The action for a message to `count` recipients, `policies[i]` being those of recipient i, whose
- * outcome goes to ret_outcomes[i]. A milter has one answer for all of them:
+ * The action for a message to `count` recipients, policies[i] and verdicts[i] being those of
+ * recipient i, whose outcome goes to ret_outcomes[i]. Mostly all have one verdict; where they are
+ * scored as different users, each has its own. A milter has one answer for all of them:
  *
  *	one has no verdict and on_failure = tempfail -> deferred
  *	all defer, reject or discard, one not discard -> refused; deferred if one of them defers or
@@ -96,15 +71,18 @@ const char *outcome_adds(enum outcome outcome, const struct policy_fields *field
  * holding, or refusing where nothing can be held.
  *
  * Who is redirected gets the message in this sense. Headers are common to those who get it: the
- * strictest tag threshold among them counts; of the redirected only when all of them are.
+ * strictest of them counts, whose score passes his tag threshold by most or fails it by least, with
+ * his threshold and his verdict; of the redirected only when all of them are. (With one score this is
+ * the lowest threshold.) A score is stricter than a failure, which is only told when there is none.
+ * A refusal is explained by the one whose score passes the threshold by least.
  * Who accepts the message by a list (`accepted`) gets it, and has no say in the headers.
  * Who observes (mode) gets the message and has no say in the headers either; when nobody else gets
  * it there are none. `would` and, in that case, `required` tell what would have happened else.
  *
- * A message without recipients is delivered as its verdict says by nobody's threshold.
+ * A message without recipients is delivered by nobody's threshold; verdicts[0] is there all the same.
  */
-struct action policy_decide(const struct policy_fields *policies, size_t count,
-	const struct verdict *verdict, enum outcome *ret_outcomes);
+struct action policy_decide(const struct policy_fields *policies,
+	const struct verdict *const *verdicts, size_t count, enum outcome *ret_outcomes);
 
 /* Does this action put a copy of this recipient's mail into the quarantine? */
 bool policy_stores(

@@ -46,6 +46,7 @@ struct slot_request {
 	size_t tried_count;
 	struct slot_waiter *waiter; /* owned */
 	bool shadow;                /* asks the shadow, which nobody else asks */
+	int wake; /* eventfd that tells of news in the queue; -1: none; borrowed */
 	enum server_outcome
 		trouble; /* with SLOT_NONE_HEALTHY: what befell the last one set aside */
 };

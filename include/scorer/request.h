@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/digest.h"
 #include "mail/envelope.h"
 #include "mail/message.h"
 
@@ -42,6 +43,12 @@ struct scan_request_options {
 struct scan_request *scan_request_new(const struct client *client, const struct envelope *envelope,
 	struct message *message, const struct scan_request_options *options);
 
+/*
+ * The same request, told another user of the scorer (a copy is taken); its bytes are shared. NULL
+ * when out of memory.
+ */
+struct scan_request *scan_request_for_user(const struct scan_request *request, const char *user);
+
 struct scan_request *scan_request_ref(struct scan_request *request);
 void scan_request_free(struct scan_request **request);
 
@@ -51,6 +58,9 @@ bool scan_request_truncated(const struct scan_request *request);
 
 /* Bytes at the head that are fields of ours; behind them is what the mail server delivers. */
 size_t scan_request_own_length(const struct scan_request *request);
+
+/* The user whose preferences count, where the scorer is told one by recipient; "": none. */
+const char *scan_request_user(const struct scan_request *request);
 
 /* What the request was made from; the pointers are valid as long as the request. */
 enum scan_purpose scan_request_purpose(const struct scan_request *request);
@@ -66,6 +76,10 @@ long scan_request_peek(const struct scan_request *request, size_t offset, void *
  * a queue id): what a sender's retry has in common with the first attempt. False: no memory, disk.
  */
 bool message_identity(const struct envelope *envelope, const struct message *message,
-	unsigned char ret_digest[32]);
+	unsigned char ret_digest[DIGEST_SIZE]);
+
+/* The same for the scan for one user ("": none). False: no memory. */
+bool message_identity_for(const unsigned char identity[DIGEST_SIZE], const char *user,
+	unsigned char ret_digest[DIGEST_SIZE]);
 
 #endif

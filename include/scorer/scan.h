@@ -11,19 +11,25 @@
 #include "scorer/request.h"
 
 struct scan {
-	struct pool *pool;            /* borrowed */
-	struct scan_request *request; /* borrowed */
+	struct pool *pool; /* borrowed */
 	struct deadline deadline;
 	bool shadow; /* ask the shadow and nobody else */
 	struct scan_listener listener;
-	struct late_store *late;       /* NULL: an unfinished scan is given up */
-	const unsigned char *identity; /* digest for `late` */
+	struct late_store *late; /* NULL: an unfinished scan is given up */
+};
+
+/* What is asked about the message, mostly once; for several users, once for each of them. */
+struct scan_question {
+	struct scan_request *request;  /* borrowed */
+	const unsigned char *identity; /* digest for `late`; NULL without it */
+	struct verdict verdict;        /* filled in, the caller's to free */
 };
 
 /*
- * Ask until a good verdict or the deadline. Always fills *ret_verdict (scorer, server and scan_us
- * included), which the caller frees; returns no later than the deadline plus scheduling.
+ * Ask all questions (LIMIT_SCORE_USERS at most) side by side until each has a good verdict, or the
+ * deadline. Every verdict is filled in (scorer, server and scan_us included); one that fails
+ * changes nothing for the others. Returns no later than the deadline plus scheduling.
  */
-void scan_run(const struct scan *scan, struct verdict *ret_verdict);
+void scan_run(const struct scan *scan, struct scan_question *questions, size_t count);
 
 #endif

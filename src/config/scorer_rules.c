@@ -17,6 +17,14 @@ static unsigned line_of(
 				 scan_line(section, option_find(SECTION_SCORER, name), 0);
 }
 
+/* The one protocol that knows this option. */
+static const char *protocol_of(const struct option *option)
+{
+	if (option_fits(option, SCORER_SPAMD))
+		return "spamd";
+	return option_fits(option, SCORER_JSON) ? "json" : "rspamd";
+}
+
 /* Options that only another protocol knows would do nothing. */
 static void check_protocol(const struct scorer_setting *scorer, const struct scan_section *section,
 	struct complaints *complaints)
@@ -26,8 +34,7 @@ static void check_protocol(const struct scorer_setting *scorer, const struct sca
 			scan_find(section, &options[i]) != NULL)
 			complain(complaints, scan_line(section, &options[i], 0),
 				"scorer %s: %s belongs to protocol = %s; remove it", scorer->name,
-				options[i].name,
-				option_fits(&options[i], SCORER_JSON) ? "json" : "rspamd");
+				options[i].name, protocol_of(&options[i]));
 }
 
 static void check_servers(const struct scorer_setting *scorer, struct complaints *complaints)

@@ -107,6 +107,12 @@ bool settings_need_whole_message(const struct settings *settings)
 		policy_index_keeps_mail(settings->senders);
 }
 
+bool scorer_user_varies(const struct scorer_setting *scorer)
+{
+	return scorer->protocol == SCORER_SPAMD &&
+		(strcmp(scorer->user, "recipient") == 0 || strcmp(scorer->user, "domain") == 0);
+}
+
 /* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
 #define DESCRIPTORS_BESIDES 64
 

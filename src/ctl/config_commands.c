@@ -10,6 +10,7 @@
 #include "ctl/tool.h"
 #include "policy/lookup.h"
 #include "policy/mailbox.h"
+#include "policy/user.h"
 
 /* Room for the effective configuration and for explanations, bytes. */
 #define TEXT_SIZE (4 * LIMIT_CONFIG_FILE)
@@ -81,6 +82,17 @@ static json_t *field_as_json(const struct option *option, const struct policy_fi
 	return json;
 }
 
+/* The user as whom a scorer takes mail for this address; null: nobody's preferences count. */
+static json_t *user_as_json(const struct settings *settings, const char *address)
+{
+	const struct scorer_setting *scorer = policy_user_scorer(settings);
+	char user[POLICY_USER_SIZE] = "";
+
+	if (scorer != NULL)
+		policy_user(settings, scorer, address, user);
+	return user[0] == '\0' ? json_null() : json_text(user);
+}
+
 static json_t *policy_as_json(const struct settings *settings, const char *address, bool outbound)
 {
 	struct policy_fields fields;
@@ -97,8 +109,9 @@ static json_t *policy_as_json(const struct settings *settings, const char *addre
 				policy, options[i].name, field_as_json(&options[i], &fields));
 	if (!outbound)
 		policy_mailbox(settings, address, &mailbox);
-	return json_pack("{s:o, s:o, s:o}", "address", json_text(address), "alias_of",
-		mailbox.line == 0 ? json_null() : json_text(mailbox.address), "policy", policy);
+	return json_pack("{s:o, s:o, s:o, s:o}", "address", json_text(address), "alias_of",
+		mailbox.line == 0 ? json_null() : json_text(mailbox.address), "user",
+		outbound ? json_null() : user_as_json(settings, address), "policy", policy);
 }
 
 static void policy_as_text(const struct settings *settings, const char *address, bool outbound)

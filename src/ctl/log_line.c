@@ -2,6 +2,7 @@
 /* Reading the daemon's line about a message back. */
 #include "ctl/log_line.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,4 +130,20 @@ const char *log_line_value(const struct log_line *line, const char *key)
 			return strcmp(line->values.items[i], "-") == 0 ? NULL :
 									 line->values.items[i];
 	return NULL;
+}
+
+/* Names hold no comma; an address literal holds colons, what comes behind it none. */
+bool log_line_user(const char **at, struct logged_user *ret_user)
+{
+	size_t length = strcspn(*at, ","), name = length;
+
+	while (name > 0 && (*at)[name - 1] != ':')
+		name--;
+	if (name < 2 || name > sizeof(ret_user->name) || length - name >= sizeof(ret_user->result))
+		return false;
+	snprintf(ret_user->name, sizeof(ret_user->name), "%.*s", (int)(name - 1), *at);
+	snprintf(ret_user->result, sizeof(ret_user->result), "%.*s", (int)(length - name),
+		*at + name);
+	*at += length + ((*at)[length] == ',');
+	return true;
 }

@@ -13,6 +13,8 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "ctl/message_file.h"
+#include "judge/users.h"
+#include "policy/user.h"
 #include "quarantine/address.h"
 #include "quarantine/release.h"
 #include "scorer/pool.h"
@@ -66,31 +68,65 @@ static struct message *load(const struct stored *stored, struct err *err)
 	return message;
 }
 
+/* Teach what one question asks; `whole` is its request without a user. */
+static int teach(const struct users *users, const struct scan_request *whole, struct err *err)
+{
+	const struct scan scan = { .pool = pool, .deadline = deadline_after_ms(LEARN_TIMEOUT_MS) };
+	struct scan_question questions[LIMIT_SCORE_USERS];
+	size_t count = 0;
+	int result = 0;
+
+	for (; count < users->names.count; count++) {
+		questions[count] = (struct scan_question){ .request = scan_request_for_user(whole,
+								   users->names.items[count]) };
+		if (questions[count].request == NULL)
+			break;
+	}
+	if (count < users->names.count)
+		result = err_set(err, "out of memory");
+	else
+		scan_run(&scan, questions, count);
+	while (count > 0) {
+		struct scan_question *question = &questions[--count];
+		struct verdict *verdict = &question->verdict;
+
+		if (result == 0 && verdict->status != VERDICT_SCORED)
+			result = err_set(err, "%s",
+				verdict->err.text[0] == '\0' ?
+					verdict_status_name(verdict->status) :
+					verdict->err.text);
+		verdict_free(verdict);
+		scan_request_free(&question->request);
+	}
+	return result;
+}
+
+/* Every user as whom it would be scored learns it. */
 static int ask(struct desk *desk, const struct stored *stored, struct message *message,
 	enum learn_as as, struct err *err)
 {
 	const struct item *item = &stored->item;
-	struct scan_request_options options = { desk->settings->max_scan_size, (time_t)item->time_s,
-		false, (enum scan_purpose)as };
-	struct scan scan = { .pool = pool, .deadline = deadline_after_ms(LEARN_TIMEOUT_MS) };
-	struct verdict verdict;
-	int result = 0;
+	const struct scan_request_options options = { desk->settings->max_scan_size,
+		(time_t)item->time_s, false, (enum scan_purpose)as };
+	struct scan_request *request =
+		scan_request_new(&item->client, &item->envelope, message, &options);
+	/* Mail of our own senders is scored for nobody in particular. */
+	const struct scorer_setting *scorer =
+		item->reason != NULL && strcmp(item->reason, "outbound") == 0 ?
+		NULL :
+		policy_user_scorer(desk->settings);
+	struct users users = { 0 };
+	int result;
 
-	scan.request = scan_request_new(&item->client, &item->envelope, message, &options);
-	if (scan.request == NULL)
-		return err_set(err, "out of memory");
-	if (scan_request_truncated(scan.request)) {
-		scan_request_free(&scan.request);
-		return err_set(err, "it is larger than max_scan_size");
-	}
-	verdict_init(&verdict);
-	scan_run(&scan, &verdict);
-	if (verdict.status != VERDICT_SCORED)
-		result = err_set(err, "%s",
-			verdict.err.text[0] == '\0' ? verdict_status_name(verdict.status) :
-						      verdict.err.text);
-	verdict_free(&verdict);
-	scan_request_free(&scan.request);
+	if (request == NULL ||
+		!users_build(&users, desk->settings, scorer, &item->envelope.recipients, NULL))
+		result = err_set(err, "out of memory");
+	else if (scan_request_truncated(request))
+		result = err_set(err, "it is larger than max_scan_size");
+	else
+		result = teach(&users, request, err);
+	users_free(&users);
+	scan_request_free(&request);
 	return result;
 }
 

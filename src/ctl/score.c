@@ -101,7 +101,7 @@ static int read_message(const char *path, struct message *message, struct err *e
 /* The exit code that an outcome stands for. */
 static int code_of(const struct judgement *judgement, const struct facts *facts)
 {
-	enum verdict_status status = judgement->verdict.status;
+	enum verdict_status status = judgement->action.verdict->status;
 
 	if (status != VERDICT_SCORED && status != VERDICT_NONE)
 		return EXIT_TRY_AGAIN;

@@ -66,6 +66,18 @@ static void print_tests(const struct verdict *verdict, struct buf *row)
 	}
 }
 
+/* A recipient's own score, or why there is none, where not all have the same. */
+static void put_own_score(struct buf *row, const struct judgement *judgement, size_t recipient)
+{
+	const struct verdict *verdict = judgement_verdict(judgement, recipient);
+	char text[SCORE_TEXT_SIZE];
+
+	if (judgement->verdict_count > 1)
+		buf_printf(row, "%s, ",
+			verdict->status == VERDICT_SCORED ? score_format(verdict->score, 0, text) :
+							    verdict_status_name(verdict->status));
+}
+
 static void print_recipients(
 	const struct judgement *judgement, const struct transaction *mail, struct buf *row)
 {
@@ -75,8 +87,9 @@ static void print_recipients(
 		char tag[SCORE_TEXT_SIZE], defer[SCORE_TEXT_SIZE], quarantine[SCORE_TEXT_SIZE];
 		char reject[SCORE_TEXT_SIZE];
 
-		buf_printf(row, "%s: %s (tag %s, defer %s, quarantine %s, reject %s)",
-			address[0] == '\0' ? "anybody" : address,
+		buf_printf(row, "%s: ", address[0] == '\0' ? "anybody" : address);
+		put_own_score(row, judgement, i);
+		buf_printf(row, "%s (tag %s, defer %s, quarantine %s, reject %s)",
 			outcome_word(judgement->outcomes[i]), threshold_text(policy->tag, tag),
 			threshold_text(policy->defer, defer),
 			threshold_text(policy->quarantine, quarantine),
@@ -131,8 +144,8 @@ void score_report_print(
 	if (judgement->action.would != NULL)
 		say_row("would be", judgement->action.would);
 	say_row("reason", judgement->reason);
-	print_verdict(&judgement->verdict, &row);
-	print_tests(&judgement->verdict, &row);
+	print_verdict(judgement->action.verdict, &row);
+	print_tests(judgement->action.verdict, &row);
 	print_recipients(judgement, mail, &row);
 	print_held(judgement);
 	for (size_t i = 0; i < judgement->added.count; i++)
@@ -163,18 +176,32 @@ static json_t *tests_json(const struct verdict *verdict)
 	return tests;
 }
 
+/* The user of the scorer whose preferences counted for a recipient; null: nobody's. */
+static json_t *user_json(const struct judgement *judgement, size_t recipient)
+{
+	const struct users *users = &judgement->users;
+	const char *name = users->of == NULL ? "" : users->names.items[users->of[recipient]];
+
+	return name[0] == '\0' ? json_null() : json_text(name);
+}
+
 static json_t *recipients_json(const struct judgement *judgement, const struct transaction *mail)
 {
 	json_t *recipients = json_array();
 
 	for (size_t i = 0; i < judgement->policy_count; i++) {
 		const struct policy_fields *policy = &judgement->policies[i];
+		const struct verdict *verdict = judgement_verdict(judgement, i);
 
 		json_array_append_new(recipients,
-			json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "address",
+			json_pack("{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "address",
 				json_text(mail->envelope.recipients.items[i]), "outcome",
-				outcome_word(judgement->outcomes[i]), "tag",
-				json_score(policy->tag), "defer", json_score(policy->defer),
+				outcome_word(judgement->outcomes[i]), "user",
+				user_json(judgement, i), "status",
+				verdict_status_name(verdict->status), "score",
+				verdict->status == VERDICT_SCORED ? json_score(verdict->score) :
+								    json_null(),
+				"tag", json_score(policy->tag), "defer", json_score(policy->defer),
 				"quarantine", json_score(policy->quarantine), "reject",
 				json_score(policy->reject)));
 	}
@@ -243,7 +270,7 @@ json_t *score_report_json(
 		"file", json_text(file), "action", action_word(&judgement->action), "reason",
 		judgement->reason, "would", json_text(judgement->action.would), "spam",
 		judgement->action.spam, "required", json_score(judgement->action.required),
-		"verdict", verdict_json(&judgement->verdict), "recipients",
+		"verdict", verdict_json(judgement->action.verdict), "recipients",
 		recipients_json(judgement, mail), "remove", removals_json(judgement, mail), "add",
 		additions_json(&judgement->additions), "subject_tag",
 		json_text(subject_tag(judgement)), "held", json_texts(&judgement->held), "send_to",

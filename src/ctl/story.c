@@ -143,10 +143,30 @@ static bool tell_outcome(const struct log_line *line, struct strlist *sentences)
 		value(line, "total_ms", "?"));
 }
 
+/* "ann@example.com:7.2,bob@example.com:timeout": a sentence for each. */
+static bool tell_users(const struct log_line *line, struct strlist *sentences)
+{
+	struct logged_user user;
+	const char *at = value(line, "users", "");
+	bool good = true;
+
+	while (good && log_line_user(&at, &user)) {
+		const struct meaning *why =
+			find(reasons, sizeof(reasons) / sizeof(*reasons), user.result);
+		const char *name = strcmp(user.name, "-") == 0 ? "nobody in particular" : user.name;
+
+		good = why == NULL ?
+			tell(sentences, "Scored for %s it has %s points.", name, user.result) :
+			tell(sentences, "Scored for %s: %s", name, why->sentence);
+	}
+	return good;
+}
+
 bool story_tell(const struct log_line *line, struct strlist *sentences)
 {
 	bool good = tell_envelope(line, sentences) && tell_client(line, sentences) &&
-		tell_verdict(line, sentences) && tell_outcome(line, sentences);
+		tell_verdict(line, sentences) && tell_users(line, sentences) &&
+		tell_outcome(line, sentences);
 
 	if (good && log_line_value(line, "tests") != NULL)
 		good = tell(sentences, "Tests that hit: %s.", log_line_value(line, "tests"));

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,11 +108,17 @@ static void read_client(const char *text, struct sockaddr_storage *ret_address)
 		ipv6->sin6_family = AF_INET6;
 }
 
-static bool read_verdict(
-	const struct log_line *line, struct verdict *ret_verdict, bool *ret_outbound)
-{
-	const char *word = log_line_value(line, "reason"), *score = log_line_value(line, "score");
+/* Whom a message went to, and the verdict for each. */
+struct logged_message {
+	size_t count;
+	struct logged_user recipients[LIMIT_SCORE_USERS];
+	struct verdict verdicts[LIMIT_SCORE_USERS];
+};
 
+/* The verdict that a reason stands for, with its score where it has one. */
+static bool read_verdict(
+	const char *word, const char *score, struct verdict *ret_verdict, bool *ret_outbound)
+{
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		if (strcmp(reasons[i].word, word) != 0)
 			continue;
@@ -123,18 +130,51 @@ static bool read_verdict(
 	return false;
 }
 
-/* What would be done to a message to one recipient. */
-static const char *decide(const struct what_if *what_if, const struct recipient_facts *facts,
-	const char *recipient, const struct verdict *verdict)
+/* Each recipient was scored as a user of its own: the line tells them all. */
+static bool read_users(const struct log_line *line, struct logged_message *message)
 {
-	struct policy_fields policy;
-	enum outcome outcome;
+	const char *users = log_line_value(line, "users");
+	struct logged_user user;
+
+	message->count = 0;
+	while (users != NULL && message->count < LIMIT_SCORE_USERS &&
+		log_line_user(&users, &user)) {
+		struct verdict *verdict = &message->verdicts[message->count];
+		bool outbound;
+
+		*verdict = (struct verdict){ .status = VERDICT_SCORED };
+		if (strchr(user.name, '@') == NULL ||
+			(!score_parse(user.result, strlen(user.result), &verdict->score) &&
+				!read_verdict(user.result, NULL, verdict, &outbound)))
+			return false;
+		message->recipients[message->count++] = user;
+	}
+	return users != NULL && *users == '\0';
+}
+
+/* How many recipients the line counts. */
+static size_t count_of(const char *to)
+{
+	return to == NULL ? 0 : (size_t)strtoul(to, NULL, 10);
+}
+
+/* What would be done to the message. */
+static const char *decide(const struct what_if *what_if, const struct recipient_facts *facts,
+	const struct logged_message *message)
+{
+	struct policy_fields policies[LIMIT_SCORE_USERS];
+	const struct verdict *verdicts[LIMIT_SCORE_USERS];
+	enum outcome outcomes[LIMIT_SCORE_USERS];
 	struct action action;
 
 	if (facts->outbound && !what_if->settings->outbound.scan)
 		return "pass";
-	recipient_policy(what_if->settings, facts, recipient, &policy);
-	action = policy_decide(&policy, 1, verdict, &outcome);
+	for (size_t i = 0; i < message->count; i++) {
+		recipient_policy(
+			what_if->settings, facts, message->recipients[i].name, &policies[i]);
+		verdicts[i] = &message->verdicts[i];
+	}
+	action = policy_decide(policies, verdicts, message->count, outcomes);
 	return action_word(&action);
 }
 
@@ -157,19 +197,36 @@ static bool count(struct what_if *what_if, const char *domain, const char *was, 
 	return true;
 }
 
+/* The recipients, if the line tells them all with their verdicts. */
+static bool read_recipients(
+	const struct log_line *line, const struct verdict *verdict, struct logged_message *message)
+{
+	const char *to = log_line_value(line, "to");
+
+	if (to == NULL || strncmp(to, "1,", 2) != 0)
+		return read_users(line, message) && message->count == count_of(to);
+	message->count = 1;
+	message->verdicts[0] = *verdict;
+	snprintf(message->recipients[0].name, sizeof(message->recipients[0].name), "%s", to + 2);
+	return true;
+}
+
 bool what_if_judge(struct what_if *what_if, const struct log_line *line)
 {
-	const char *to = log_line_value(line, "to"), *sender = log_line_value(line, "from");
+	const char *sender = log_line_value(line, "from");
 	struct sockaddr_storage client;
 	struct recipient_facts facts = { .sender = sender,
 		.client = (const struct sockaddr *)&client };
-	struct verdict verdict;
+	struct logged_message message;
+	struct verdict verdict = { .status = VERDICT_NONE };
+	bool known = read_verdict(log_line_value(line, "reason"), log_line_value(line, "score"),
+		&verdict, &facts.outbound);
 
-	if (to == NULL || strncmp(to, "1,", 2) != 0) {
+	if (!read_recipients(line, &verdict, &message)) {
 		what_if->several++;
 		return true;
 	}
-	if (!read_verdict(line, &verdict, &facts.outbound)) {
+	if (!known) {
 		what_if->unknown++;
 		return true;
 	}
@@ -178,6 +235,6 @@ bool what_if_judge(struct what_if *what_if, const struct log_line *line)
 	read_client(log_line_value(line, "client"), &client);
 	facts.outbound = facts.outbound ||
 		network_list_matches(&what_if->settings->trusted_networks, facts.client);
-	return count(what_if, domain_of(&facts, to + 2), log_line_value(line, "action"),
-		decide(what_if, &facts, to + 2, &verdict));
+	return count(what_if, domain_of(&facts, message.recipients[0].name),
+		log_line_value(line, "action"), decide(what_if, &facts, &message));
 }

@@ -304,7 +304,7 @@ static void hold(
 {
 	const struct store_request request = { .client = &session->mail.client,
 		.envelope = &session->mail.envelope,
-		.verdict = &judgement->verdict,
+		.verdict = judgement->held_verdict,
 		.message = session->mail.message,
 		.recipients = &judgement->held,
 		.action = action_word(&judgement->action),

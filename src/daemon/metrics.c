@@ -78,8 +78,9 @@ void metrics_count(const struct judgement *judgement)
 	if (judgement->action.would != NULL)
 		count_observed(judgement->action.would);
 	find_counter(action_word(&judgement->action), judgement->reason)->count++;
-	if (judgement->verdict.scan_us > 0 && !judgement->verdict.late)
-		observe(&metrics.scan, judgement->verdict.scan_us);
+	for (size_t i = 0; i < judgement->verdict_count; i++)
+		if (judgement->verdicts[i].scan_us > 0 && !judgement->verdicts[i].late)
+			observe(&metrics.scan, judgement->verdicts[i].scan_us);
 	observe(&metrics.total, judgement->total_us);
 	pthread_mutex_unlock(&metrics.lock);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From a collected message to one value that says what is to be done with it. */
 #include "judge/judge.h"
+#include "judge/ask.h"
 #include "judge/removals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "config/names.h"
@@ -20,9 +20,12 @@
 
 static void defer(struct judgement *judgement, const char *why)
 {
-	verdict_free(&judgement->verdict);
-	judgement->verdict.status = VERDICT_ERROR;
-	err_set(&judgement->verdict.err, "%s", why);
+	struct verdict *verdict = &judgement->verdicts[0];
+
+	verdict_free(verdict);
+	verdict->status = VERDICT_ERROR;
+	err_set(&verdict->err, "%s", why);
+	judgement->action.verdict = verdict;
 	judgement_defer(judgement, verdict_status_name(VERDICT_ERROR));
 }
 
@@ -45,55 +48,6 @@ static bool look_up_policies(
 	return true;
 }
 
-static bool may_defer(const struct judgement *judgement)
-{
-	for (size_t i = 0; i < judgement->policy_count; i++)
-		if (judgement->policies[i].on_failure == ON_FAILURE_TEMPFAIL &&
-			!judgement->policies[i].accepted &&
-			judgement->policies[i].mode == MODE_ENFORCE)
-			return true;
-	return false;
-}
-
-/* Ask the scorers, or take the verdict of a scan that was late for an earlier attempt. */
-static void ask(const struct judge_input *input, struct judgement *judgement)
-{
-	const struct transaction *mail = input->mail;
-	unsigned char identity[DIGEST_SIZE];
-	struct scan_request_options options = { mail->settings->max_scan_size, time(NULL),
-		transaction_keeps_spam_headers(mail), SCAN_FOR_SCORE };
-	struct scan scan = {
-		.pool = mail->pool, .deadline = input->deadline, .listener = input->listener
-	};
-
-	if (input->late != NULL && may_defer(judgement) &&
-		message_identity(&mail->envelope, mail->message, identity)) {
-		scan.late = input->late;
-		scan.identity = identity;
-		switch (late_store_find(input->late, identity, input->deadline, input->listener,
-			&judgement->verdict)) {
-		case LATE_FOUND:
-			return;
-		case LATE_RUNNING:
-			judgement->verdict.status = VERDICT_TIMEOUT;
-			err_set(&judgement->verdict.err,
-				"still being scanned since an earlier attempt");
-			return;
-		case LATE_NONE:
-			break;
-		}
-	}
-	scan.request = scan_request_new(&mail->client, &mail->envelope, mail->message, &options);
-	if (scan.request == NULL) {
-		judgement->verdict.status = VERDICT_ERROR;
-		err_set(&judgement->verdict.err, "out of memory");
-		return;
-	}
-	verdict_free(&judgement->verdict);
-	scan_run(&scan, &judgement->verdict);
-	scan_request_free(&scan.request);
-}
-
 static void fail_all(struct judgement *judgement, enum on_failure on_failure)
 {
 	for (size_t i = 0; i < judgement->policy_count; i++)
@@ -111,15 +65,38 @@ static bool is_settled_by_size(const struct transaction *mail, struct judgement 
 	judgement->reason = verdict_status_name(VERDICT_OVERSIZE);
 	if (mail->settings->oversize == OVERSIZE_PASS)
 		return true;
-	judgement->verdict.status = VERDICT_OVERSIZE;
-	err_set(&judgement->verdict.err, "the message is larger than max_scan_size");
+	judgement->verdicts[0].status = VERDICT_OVERSIZE;
+	err_set(&judgement->verdicts[0].err, "the message is larger than max_scan_size");
 	fail_all(judgement,
 		mail->settings->oversize == OVERSIZE_QUARANTINE ? ON_FAILURE_QUARANTINE :
 								  ON_FAILURE_TEMPFAIL);
 	return true;
 }
 
-/* The verdict on a message that is complete, and what follows from it. */
+const struct verdict *judgement_verdict(const struct judgement *judgement, size_t recipient)
+{
+	const size_t *of = judgement->users.of;
+
+	return &judgement->verdicts[of == NULL ? 0 : of[recipient]];
+}
+
+static bool decide(struct judgement *judgement)
+{
+	size_t count = judgement->policy_count;
+	const struct verdict **verdicts = calloc(count + 1, sizeof(const struct verdict *));
+
+	if (verdicts == NULL)
+		return false;
+	verdicts[0] = &judgement->verdicts[0];
+	for (size_t i = 0; i < count; i++)
+		verdicts[i] = judgement_verdict(judgement, i);
+	judgement->action =
+		policy_decide(judgement->policies, verdicts, count, judgement->outcomes);
+	free(verdicts);
+	return true;
+}
+
+/* The verdicts on a message that is complete, and what follows from them. */
 static void score_and_decide(const struct judge_input *input, struct judgement *judgement)
 {
 	const struct transaction *mail = input->mail;
@@ -133,9 +110,19 @@ static void score_and_decide(const struct judge_input *input, struct judgement *
 	if (judgement->outbound && !mail->settings->outbound.scan)
 		judgement->reason = exemption_word(exemption);
 	else if (!is_settled_by_size(mail, judgement))
-		ask(input, judgement);
-	judgement->action = policy_decide(judgement->policies, judgement->policy_count,
-		&judgement->verdict, judgement->outcomes);
+		judgement_ask(input, judgement);
+	if (!decide(judgement))
+		defer(judgement, "out of memory");
+}
+
+/* A held copy shows the highest score of those whom it is held for. */
+static void note_held(struct judgement *judgement, const struct verdict *verdict)
+{
+	const struct verdict *before = judgement->held_verdict;
+
+	if (before == NULL || before->status != VERDICT_SCORED ||
+		(verdict->status == VERDICT_SCORED && verdict->score > before->score))
+		judgement->held_verdict = verdict;
 }
 
 /* Whose copies go to the quarantine, and under which id. False: out of memory or randomness. */
@@ -150,6 +137,7 @@ static bool choose_held(const struct transaction *mail, struct judgement *judgem
 		if (!policy_stores(action, policy, judgement->outcomes[i]))
 			continue;
 		good = strlist_add(&judgement->held, mail->envelope.recipients.items[i]);
+		note_held(judgement, judgement_verdict(judgement, i));
 		if (!action->hold && policy->keep_rejected_ms / 1000 > judgement->keep_s)
 			judgement->keep_s = policy->keep_rejected_ms / 1000;
 	}
@@ -232,12 +220,12 @@ static bool build_headers(const struct transaction *mail, struct judgement *judg
 		judgement->subject_tag = action->decisive->subject_tag;
 	/* Where all who get it observe, a scorer's wishes are not carried out either. */
 	if (action->marking != MARK_NOTHING)
-		judgement->edits = judgement->verdict.edits;
+		judgement->edits = action->verdict->edits;
 	if (!removals_build(message_headers(mail->message), transaction_keeps_spam_headers(mail),
 		    judgement->edits, &judgement->removals, &judgement->removal_count))
 		return false;
 	return action->marking == MARK_NOTHING ||
-		(xspam_build(&judgement->additions, &judgement->verdict, &facts) &&
+		(xspam_build(&judgement->additions, action->verdict, &facts) &&
 			name_original_recipients(mail, judgement));
 }
 
@@ -255,7 +243,7 @@ static bool expand_text(
 	const struct transaction *mail, const struct judgement *judgement, struct buf *text)
 {
 	const struct envelope *envelope = &mail->envelope;
-	const struct template_facts facts = { .score = judgement->verdict.score,
+	const struct template_facts facts = { .score = judgement->action.verdict->score,
 		.has_score = true,
 		.required = judgement->action.required,
 		.has_required = true,
@@ -269,7 +257,7 @@ static bool expand_text(
 	bool good;
 
 	buf_init(&tests, LIMIT_REPLY_TEXT);
-	join_tests(&tests, &judgement->verdict);
+	join_tests(&tests, judgement->action.verdict);
 	complete.tests = buf_text(&tests);
 	good = template_expand(text, judgement->action.text, &complete);
 	buf_free(&tests);
@@ -279,25 +267,27 @@ static bool expand_text(
 /* What a trusted scorer says to the sender, with the reference of a copy that is kept. */
 static bool put_scorers_words(const struct judgement *judgement, struct buf *text)
 {
+	const char *words = judgement->action.verdict->reply;
+
 	if (judgement->item_id[0] == '\0')
-		return buf_puts(text, judgement->verdict.reply);
-	return buf_printf(
-		text, "%.800s, reference %s", judgement->verdict.reply, judgement->item_id);
+		return buf_puts(text, words);
+	return buf_printf(text, "%.800s, reference %s", words, judgement->item_id);
 }
 
 /* Empty when it cannot be built: apply() then has words of its own. */
 static void build_reply(const struct transaction *mail, struct judgement *judgement)
 {
+	const struct verdict *verdict = judgement->action.verdict;
 	struct buf text;
 	bool good = true;
 
 	/* The expansion is cut at its limit once the field that passes it is complete. */
 	buf_init(&text, LIMIT_REPLY_TEXT + LIMIT_ADDRESS);
-	if (judgement->verdict.reply != NULL && judgement->verdict.wish != WISH_NONE)
+	if (verdict->reply != NULL && verdict->wish != WISH_NONE)
 		good = put_scorers_words(judgement, &text);
 	else if (judgement->action.text != NULL)
 		good = expand_text(mail, judgement, &text);
-	else if (judgement->verdict.wish == WISH_DEFER)
+	else if (verdict->wish == WISH_DEFER)
 		good = buf_puts(&text, "Try again later");
 	else if (judgement->action.kind == ACTION_TEMPFAIL)
 		good = buf_printf(&text, "Cannot be checked for spam now (%s), try again later",
@@ -317,7 +307,7 @@ static bool is_accepted(const struct judgement *judgement)
 
 static const char *reason_of(const struct judgement *judgement)
 {
-	const struct verdict *verdict = &judgement->verdict;
+	const struct verdict *verdict = judgement->action.verdict;
 
 	if (verdict->status != VERDICT_SCORED)
 		return verdict_status_name(verdict->status);
@@ -335,9 +325,11 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement)
 	const struct transaction *mail = input->mail;
 	int64_t started_us = clock_now_us();
 
-	*ret_judgement = (struct judgement){ .action = { .kind = ACTION_DELIVER,
-						     .required = THRESHOLD_OFF } };
-	verdict_init(&ret_judgement->verdict);
+	*ret_judgement = (struct judgement){ .verdict_count = 1,
+		.action = { .kind = ACTION_DELIVER,
+			.required = THRESHOLD_OFF,
+			.verdict = &ret_judgement->verdicts[0] } };
+	verdict_init(&ret_judgement->verdicts[0]);
 	headers_init(&ret_judgement->additions, XSPAM_LIST_SIZE);
 	if (mail->message == NULL || mail->out_of_memory)
 		defer(ret_judgement, "out of memory");
@@ -356,9 +348,10 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement)
 
 void judgement_defer(struct judgement *judgement, const char *why)
 {
-	judgement->action = (struct action){
-		.kind = ACTION_TEMPFAIL, .required = THRESHOLD_OFF, .code = CODE_TEMPFAIL
-	};
+	judgement->action = (struct action){ .kind = ACTION_TEMPFAIL,
+		.required = THRESHOLD_OFF,
+		.code = CODE_TEMPFAIL,
+		.verdict = judgement->action.verdict };
 	for (size_t i = 0; i < judgement->policy_count; i++)
 		judgement->outcomes[i] = OUTCOME_TEMPFAIL;
 	judgement->reason = why;
@@ -372,7 +365,9 @@ void judgement_free(struct judgement *judgement)
 	strlist_free(&judgement->held);
 	strlist_free(&judgement->added);
 	free(judgement->outcomes);
-	verdict_free(&judgement->verdict);
+	for (size_t i = 0; i < judgement->verdict_count; i++)
+		verdict_free(&judgement->verdicts[i]);
+	users_free(&judgement->users);
 	headers_free(&judgement->additions);
 	free(judgement->removals);
 	free(judgement->policies);

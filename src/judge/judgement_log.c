@@ -46,7 +46,7 @@ static void put_required(struct buf *line, const struct judgement *judgement)
 {
 	char text[SCORE_TEXT_SIZE];
 
-	if (judgement->verdict.status != VERDICT_SCORED)
+	if (judgement->action.verdict->status != VERDICT_SCORED)
 		put(line, "required", NULL);
 	else if (judgement->action.required == THRESHOLD_OFF)
 		put(line, "required", "off");
@@ -73,9 +73,28 @@ static void put_tests(struct buf *line, const struct verdict *verdict)
 	}
 }
 
+/* Whom it was scored for, each with the score or why there is none; the daemon's own user: "-". */
+static void put_users(struct buf *line, const struct judgement *judgement)
+{
+	char text[SCORE_TEXT_SIZE];
+
+	buf_puts(line, " users=");
+	for (size_t i = 0; i < judgement->verdict_count; i++) {
+		const struct verdict *verdict = &judgement->verdicts[i];
+		const char *name = judgement->users.names.items[i];
+
+		if (i > 0)
+			buf_putc(line, ',');
+		encode_log(line, name[0] == '\0' ? "-" : name, name[0] == '\0' ? 1 : strlen(name));
+		buf_printf(line, ":%s",
+			verdict->status == VERDICT_SCORED ? score_format(verdict->score, 0, text) :
+							    verdict_status_name(verdict->status));
+	}
+}
+
 void judgement_log(const struct judgement *judgement, const struct transaction *mail)
 {
-	const struct verdict *verdict = &judgement->verdict;
+	const struct verdict *verdict = judgement->action.verdict;
 	struct buf line;
 
 	buf_init(&line, LIMIT_LOG_RECORD - 1);
@@ -97,6 +116,8 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 	put_number(&line, "scan_ms", (uint64_t)(verdict->scan_us / 1000));
 	put_number(&line, "total_ms", (uint64_t)(judgement->total_us / 1000));
 	put_tests(&line, verdict);
+	if (judgement->verdict_count > 1)
+		put_users(&line, judgement);
 	if (judgement->action.would != NULL)
 		put(&line, "would", judgement->action.would);
 	log_info(NULL, "%s", buf_text(&line));

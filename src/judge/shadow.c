@@ -25,6 +25,7 @@ struct shadow_job {
 	struct client client;
 	struct envelope envelope;
 	struct message *message;
+	bool outbound;
 	struct policy_fields *policies;
 	size_t policy_count;
 	struct scan_request_options options;
@@ -71,7 +72,8 @@ static bool is_wanted(
 	struct shadow *shadow, const struct transaction *mail, const struct judgement *judgement)
 {
 	return shadow != NULL && mail->settings->shadow[0] != '\0' && mail->pool != NULL &&
-		judgement->verdict.status == VERDICT_SCORED && !judgement->verdict.late &&
+		judgement->action.verdict->status == VERDICT_SCORED &&
+		!judgement->action.verdict->late &&
 		mail->envelope.recipients.count <= SHADOW_RECIPIENTS &&
 		is_its_turn(shadow, mail->settings->shadow_share);
 }
@@ -92,6 +94,7 @@ static bool copy_policies(struct shadow_job *job, const struct judgement *judgem
 
 static struct shadow_job *job_new(const struct transaction *mail, const struct judgement *judgement)
 {
+	const struct verdict *verdict = judgement->action.verdict;
 	struct shadow_job *job = calloc(1, sizeof(*job));
 
 	if (job == NULL)
@@ -100,9 +103,10 @@ static struct shadow_job *job_new(const struct transaction *mail, const struct j
 	job->message = message_ref(mail->message);
 	job->options = (struct scan_request_options){ mail->settings->max_scan_size, time(NULL),
 		transaction_keeps_spam_headers(mail), SCAN_FOR_SCORE };
-	job->score = judgement->verdict.score;
+	job->outbound = judgement->outbound;
+	job->score = verdict->score;
 	job->action = action_word(&judgement->action);
-	job->scorer = strdup(judgement->verdict.scorer == NULL ? "-" : judgement->verdict.scorer);
+	job->scorer = strdup(verdict->scorer == NULL ? "-" : verdict->scorer);
 	if (job->scorer != NULL && client_copy(&job->client, &mail->client) &&
 		envelope_copy(&job->envelope, &mail->envelope) && copy_policies(job, judgement))
 		return job;
@@ -130,14 +134,21 @@ void shadow_offer(
 /* What the shadow's verdict would have led to. */
 static const char *would_be_action(const struct shadow_job *job, const struct verdict *verdict)
 {
-	enum outcome *outcomes = calloc(job->policy_count + 1, sizeof(*outcomes));
+	size_t count = job->policy_count;
+	enum outcome *outcomes = calloc(count + 1, sizeof(*outcomes));
+	const struct verdict **verdicts = calloc(count + 1, sizeof(const struct verdict *));
+	const char *word = "unknown";
 	struct action action;
 
-	if (outcomes == NULL)
-		return "unknown";
-	action = policy_decide(job->policies, job->policy_count, verdict, outcomes);
+	if (outcomes != NULL && verdicts != NULL) {
+		for (size_t i = 0; i <= count; i++)
+			verdicts[i] = verdict;
+		action = policy_decide(job->policies, verdicts, count, outcomes);
+		word = action_word(&action);
+	}
 	free(outcomes);
-	return action_word(&action);
+	free(verdicts);
+	return word;
 }
 
 static const char *score_of(const struct verdict *verdict, char *text)
@@ -164,20 +175,46 @@ static void report(const struct shadow_job *job, const struct verdict *verdict)
 	buf_free(&text);
 }
 
+/* The scorer that is called the shadow, where its user depends on the recipients; else NULL. */
+static const struct scorer_setting *user_scorer(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		if (settings->scorers[i].is_shadow && scorer_user_varies(&settings->scorers[i]))
+			return &settings->scorers[i];
+	return NULL;
+}
+
+/* It is asked once: as the user that all recipients have in common, if they have. */
+static struct scan_request *request_for(const struct shadow_job *job)
+{
+	const struct settings *settings = pool_settings(job->pool);
+	struct scan_request *whole =
+		scan_request_new(&job->client, &job->envelope, job->message, &job->options);
+	struct scan_request *request = NULL;
+	const struct scorer_setting *scorer = job->outbound ? NULL : user_scorer(settings);
+	struct users users = { 0 };
+
+	if (whole != NULL &&
+		users_build(&users, settings, scorer, &job->envelope.recipients, job->policies))
+		request = scan_request_for_user(whole, users.names.items[0]);
+	users_free(&users);
+	scan_request_free(&whole);
+	return request;
+}
+
 static void compare(const struct shadow_job *job)
 {
 	struct scan scan = { .pool = job->pool,
 		.deadline = deadline_after_ms(pool_settings(job->pool)->deadline_ms),
 		.shadow = true };
-	struct verdict verdict;
+	struct scan_question question = { .request = request_for(job) };
 
-	scan.request = scan_request_new(&job->client, &job->envelope, job->message, &job->options);
-	if (scan.request == NULL)
+	if (question.request == NULL)
 		return;
-	scan_run(&scan, &verdict);
-	report(job, &verdict);
-	verdict_free(&verdict);
-	scan_request_free(&scan.request);
+	scan_run(&scan, &question, 1);
+	report(job, &question.verdict);
+	verdict_free(&question.verdict);
+	scan_request_free(&question.request);
 }
 
 static struct shadow_job *next_job(struct shadow *shadow)

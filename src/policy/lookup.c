@@ -12,6 +12,7 @@
 #include "config/values.h"
 #include "policy/address_keys.h"
 #include "policy/mailbox.h"
+#include "policy/user.h"
 
 struct search {
 	const struct settings *settings;
@@ -121,6 +122,21 @@ static void explain_name(const char *label, const char *name, struct buf *out)
 	encode_terminal(out, name, strlen(name));
 }
 
+/* As whom spamd scores it, where that depends on the recipient. */
+static void explain_user(const struct settings *settings, const char *address, struct buf *out)
+{
+	const struct scorer_setting *scorer = policy_user_scorer(settings);
+	char user[POLICY_USER_SIZE];
+
+	if (scorer == NULL)
+		return;
+	policy_user(settings, scorer, address, user);
+	explain_name("scored for", user[0] == '\0' ? "nobody in particular" : user, out);
+	buf_puts(out, " by scorer ");
+	encode_terminal(out, scorer->name, strlen(scorer->name));
+	buf_printf(out, ", user = %s\n", scorer->user);
+}
+
 bool policy_explain(const struct settings *settings, const char *address, struct buf *out)
 {
 	struct policy_fields fields;
@@ -139,6 +155,7 @@ bool policy_explain(const struct settings *settings, const char *address, struct
 	buf_puts(out, "\nlooked for     ");
 	address_keys(mailbox.address, settings->recipient_delimiter, list_key, out);
 	buf_puts(out, "policy\n");
+	explain_user(settings, address, out);
 	explain_fields(&fields, out);
 	return !out->failed;
 }

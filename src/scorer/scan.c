@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "scorer/exchange.h"
 
@@ -18,16 +20,31 @@ struct asked {
 	unsigned addresses; /* of the host, tried so far */
 };
 
+/* One question on its way to its verdict. */
 struct run {
 	const struct scan *scan;
+	struct scan_question *question;
 	struct slot_request slots;
 	struct asked asked[2];
 	size_t asked_count;
 	struct deadline hedge_at;
-	struct listener_clock clock;
 	int64_t started_us;
 	int64_t winner_us;      /* when the exchange that brought the verdict began */
 	struct verdict failure; /* of the last server that failed */
+	bool ended;             /* the verdict of the question is there */
+};
+
+/*
+ * All questions of a scan. They go on side by side: each has a slot or a place in the queue of its
+ * own, and gives its slot back as soon as it is answered, so that it never waits for another one
+ * that waits for it.
+ */
+struct runs {
+	const struct scan *scan;
+	struct run items[LIMIT_SCORE_USERS];
+	size_t count;
+	struct listener_clock clock;
+	int wake; /* tells of slots while others are being asked; -1: there is but one question */
 };
 
 static enum server_outcome outcome_of(const struct exchange *exchange)
@@ -101,7 +118,7 @@ static void begin(struct run *run, struct server *server)
 	struct exchange *exchange = NULL;
 
 	if (server_target(run->scan->pool, server, &target))
-		exchange = exchange_start(&target, run->scan->request);
+		exchange = exchange_start(&target, run->question->request);
 	if (exchange == NULL) {
 		pool_release(run->scan->pool, server, SERVER_UNKNOWN, clock_now_us(), NULL);
 		fail(run, VERDICT_ERROR, "out of memory");
@@ -119,10 +136,12 @@ static int64_t hedge_after_ms(const struct run *run)
 	return wanted;
 }
 
-/* Get a slot and ask the server that it is for. False when nobody can be asked (any more). */
-static bool ask_next(struct run *run)
+/*
+ * Get a slot, waiting for one until `until`, and ask the server that it is for. False when nobody
+ * can be asked (any more).
+ */
+static bool ask_next(struct run *run, struct deadline until)
 {
-	struct deadline until = deadline_sooner(run->scan->deadline, run->clock.next);
 	struct server *server = NULL;
 
 	switch (slot_request_wait(&run->slots, until, run->scan->deadline, &server)) {
@@ -160,22 +179,39 @@ static void hedge(struct run *run)
 		begin(run, second);
 }
 
-static void wait_for_events(struct run *run)
+/* The descriptors of one run, and the time at which it is to be looked at without them. */
+static size_t poll_set(const struct run *run, struct pollfd *set, struct deadline *until)
 {
-	struct pollfd set[2 * EXCHANGE_POLL_MAX];
-	struct deadline until = deadline_sooner(run->scan->deadline, run->clock.next);
-	nfds_t count = 0;
+	size_t count = 0;
 
 	if (run->asked_count == 1)
-		until = deadline_sooner(until, run->hedge_at);
+		*until = deadline_sooner(*until, run->hedge_at);
 	for (size_t i = 0; i < run->asked_count; i++) {
 		int timeout_ms;
 
 		count += exchange_poll_set(run->asked[i].exchange, set + count, &timeout_ms);
 		if (timeout_ms >= 0)
-			until = deadline_sooner(until, deadline_after_ms(timeout_ms));
+			*until = deadline_sooner(*until, deadline_after_ms(timeout_ms));
 	}
+	return count;
+}
+
+static void wait_for_events(const struct runs *runs)
+{
+	struct pollfd set[1 + LIMIT_SCORE_USERS * 2 * EXCHANGE_POLL_MAX];
+	struct deadline until = deadline_sooner(runs->scan->deadline, runs->clock.next);
+	nfds_t count = 0;
+	uint64_t news;
+
+	if (runs->wake >= 0)
+		set[count++] = (struct pollfd){ .fd = runs->wake, .events = POLLIN };
+	for (size_t i = 0; i < runs->count; i++)
+		count += poll_set(&runs->items[i], set + count, &until);
+	if (count == 0)
+		return; /* the single question waits in the queue, and did so already */
 	(void)poll(set, count, deadline_ms_left(until));
+	if (runs->wake >= 0 && set[0].revents != 0)
+		(void)!read(runs->wake, &news, sizeof(news));
 }
 
 /* A host of several addresses could not be reached at one: go on at the next. */
@@ -187,7 +223,7 @@ static bool try_other_address(struct run *run, struct asked *asked)
 		!server_other_address(
 			run->scan->pool, asked->server, asked->addresses, &asked->target))
 		return false;
-	exchange = exchange_start(&asked->target, run->scan->request);
+	exchange = exchange_start(&asked->target, run->question->request);
 	if (exchange == NULL)
 		return false;
 	exchange_free(&asked->exchange);
@@ -196,8 +232,8 @@ static bool try_other_address(struct run *run, struct asked *asked)
 	return true;
 }
 
-/* Step all; true when one brought a verdict, which is then in *ret_verdict. */
-static bool step_all(struct run *run, struct verdict *ret_verdict)
+/* Step both servers; true when one brought a verdict. */
+static bool step(struct run *run)
 {
 	for (size_t i = run->asked_count; i > 0; i--) {
 		struct asked *asked = &run->asked[i - 1];
@@ -214,29 +250,13 @@ static bool step_all(struct run *run, struct verdict *ret_verdict)
 		sign(verdict, asked->server);
 		if (verdict->status == VERDICT_SCORED) {
 			run->winner_us = asked->exchange->started_us;
-			verdict_move(ret_verdict, verdict);
+			verdict_move(&run->question->verdict, verdict);
 			drop(run, i - 1, outcome, NULL);
 			return true;
 		}
 		verdict_free(&run->failure);
 		verdict_move(&run->failure, verdict);
 		drop(run, i - 1, outcome, why.text);
-	}
-	return false;
-}
-
-/* Ask until there is a verdict (true), nobody to ask, or no time. */
-static bool ask_until_answered(struct run *run, struct verdict *ret_verdict)
-{
-	while (!deadline_passed(run->scan->deadline)) {
-		if (run->asked_count == 0 && !ask_next(run))
-			return false;
-		if (run->asked_count > 0)
-			wait_for_events(run);
-		if (step_all(run, ret_verdict))
-			return true;
-		hedge(run);
-		listener_tell(&run->clock);
 	}
 	return false;
 }
@@ -257,7 +277,7 @@ static void give_up(struct run *run)
 			connected ? "no answer by the deadline" : "no connection by the deadline");
 		sign(&run->failure, asked->server);
 		if (scan->late != NULL && asked->exchange->sent) {
-			(void)late_store_adopt(scan->late, scan->identity, scan->pool,
+			(void)late_store_adopt(scan->late, run->question->identity, scan->pool,
 				asked->server, asked->exchange);
 			run->asked_count--;
 		} else {
@@ -276,24 +296,92 @@ static void drop_loser(struct run *run)
 			"it was silent while another server answered");
 }
 
-void scan_run(const struct scan *scan, struct verdict *ret_verdict)
+static void begin_run(struct runs *runs, struct scan_question *question)
 {
-	struct run run = { .scan = scan,
-		.clock = listener_begin(scan->listener),
+	struct run *run = &runs->items[runs->count++];
+
+	*run = (struct run){ .scan = runs->scan,
+		.question = question,
 		.hedge_at = deadline_never(),
 		.started_us = clock_now_us() };
+	verdict_init(&question->verdict);
+	verdict_init(&run->failure);
+	slot_request_init(&run->slots, runs->scan->pool);
+	run->slots.shadow = runs->scan->shadow;
+	run->slots.wake = runs->wake;
+}
 
-	verdict_init(ret_verdict);
-	verdict_init(&run.failure);
-	slot_request_init(&run.slots, scan->pool);
-	run.slots.shadow = scan->shadow;
-	if (!ask_until_answered(&run, ret_verdict)) {
-		give_up(&run);
-		verdict_move(ret_verdict, &run.failure);
+/* The question has its answer, or will have none; what is held for it is given back. */
+static void end_run(struct run *run)
+{
+	struct verdict *verdict = &run->question->verdict;
+
+	if (verdict->status == VERDICT_NONE) {
+		give_up(run);
+		verdict_move(verdict, &run->failure);
 	}
-	drop_loser(&run);
-	slot_request_free(&run.slots);
-	verdict_free(&run.failure);
-	ret_verdict->scan_us = clock_now_us() - run.started_us;
-	ret_verdict->truncated = scan_request_truncated(scan->request);
+	drop_loser(run);
+	slot_request_free(&run->slots);
+	verdict_free(&run->failure);
+	verdict->scan_us = clock_now_us() - run->started_us;
+	verdict->truncated = scan_request_truncated(run->question->request);
+	run->ended = true;
+}
+
+/* Everybody who is not being asked asks for a slot. Returns how many questions are open. */
+static size_t ask_all(struct runs *runs)
+{
+	struct deadline until = deadline_after_ms(0);
+	size_t open = 0;
+
+	/* A single question waits right in the queue. */
+	if (runs->count == 1)
+		until = deadline_sooner(runs->scan->deadline, runs->clock.next);
+	for (size_t i = 0; i < runs->count; i++) {
+		struct run *run = &runs->items[i];
+
+		if (!run->ended && run->asked_count == 0 && !ask_next(run, until))
+			end_run(run);
+		open += !run->ended;
+	}
+	return open;
+}
+
+/* Ask until every question has its verdict or nobody to ask, or until there is no time. */
+static void ask_until_answered(struct runs *runs)
+{
+	while (!deadline_passed(runs->scan->deadline) && ask_all(runs) > 0) {
+		wait_for_events(runs);
+		for (size_t i = 0; i < runs->count; i++) {
+			struct run *run = &runs->items[i];
+
+			if (run->ended)
+				continue;
+			if (step(run))
+				end_run(run);
+			else
+				hedge(run);
+		}
+		listener_tell(&runs->clock);
+	}
+}
+
+void scan_run(const struct scan *scan, struct scan_question *questions, size_t count)
+{
+	struct runs runs = { .scan = scan, .clock = listener_begin(scan->listener), .wake = -1 };
+
+	if (count > 1)
+		runs.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	for (size_t i = 0; i < count; i++)
+		begin_run(&runs, &questions[i]);
+	if (count == 1 || runs.wake >= 0)
+		ask_until_answered(&runs);
+	for (size_t i = 0; i < count; i++) {
+		if (runs.wake < 0 && count > 1)
+			fail(&runs.items[i], VERDICT_OVERLOADED, "no descriptor is left");
+		if (!runs.items[i].ended)
+			end_run(&runs.items[i]);
+	}
+	if (runs.wake >= 0)
+		close(runs.wake);
 }

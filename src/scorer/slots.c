@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The slots of the pool's servers: who gets one, and who waits in which queue. */
+#include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "base/thread.h"
@@ -67,6 +69,16 @@ static void take_slot(struct slot_request *request, struct server *server)
 	request->tried[request->tried_count++] = server;
 }
 
+/* There is news for somebody in the queue. */
+static void tell(struct slot_waiter *waiter)
+{
+	const uint64_t one = 1;
+
+	pthread_cond_signal(&waiter->changed);
+	if (waiter->request->wake >= 0)
+		(void)!write(waiter->request->wake, &one, sizeof(one));
+}
+
 static void enqueue(struct pool *pool, struct slot_waiter *waiter)
 {
 	struct scorer_queue *queue = &pool->queues[waiter->scorer];
@@ -99,7 +111,7 @@ void pool_grant_slots(struct pool *pool, size_t scorer)
 		if (server != NULL) {
 			dequeue(pool, waiter);
 			take_slot(waiter->request, server);
-			pthread_cond_signal(&waiter->changed);
+			tell(waiter);
 		} else if (waiter->request->tried_count == 0) {
 			return; /* who may ask any server got none: nobody gets one */
 		}
@@ -114,7 +126,7 @@ void pool_reconsider_all(struct pool *pool, size_t scorer)
 	TAILQ_FOREACH(waiter, &pool->queues[scorer].waiters, link)
 	{
 		waiter->reconsider = true;
-		pthread_cond_signal(&waiter->changed);
+		tell(waiter);
 	}
 }
 
@@ -147,7 +159,7 @@ void pool_shed_hopeless(struct pool *pool, size_t scorer)
 			deadline_us_left(last->deadline)) {
 		dequeue(pool, last);
 		last->hopeless = true;
-		pthread_cond_signal(&last->changed);
+		tell(last);
 	}
 }
 
@@ -228,7 +240,7 @@ static bool make_waiter(struct slot_request *request)
 
 void slot_request_init(struct slot_request *request, struct pool *pool)
 {
-	*request = (struct slot_request){ .pool = pool };
+	*request = (struct slot_request){ .pool = pool, .wake = -1 };
 }
 
 /* Wait in the queue; called with the pool's lock, the waiter queued. */

@@ -71,23 +71,19 @@ static enum spamd_verb verb_for(const struct scan_request *request)
 	return SPAMD_HEADERS;
 }
 
-/* The user that spamd is told: a fixed one, or that of the only recipient; "": none. */
+/* The user that spamd is told: a fixed one, or that of the recipients who are asked for. */
 static const char *user_of(const struct scorer_setting *scorer, const struct scan_request *request)
 {
-	const struct strlist *recipients;
-	const char *at;
+	const char *user, *at;
 
 	if (request == NULL)
 		return "";
-	if (strcmp(scorer->user, "recipient") != 0 && strcmp(scorer->user, "domain") != 0)
+	if (!scorer_user_varies(scorer))
 		return scorer->user;
-	recipients = &scan_request_envelope(request)->recipients;
-	if (recipients->count != 1)
-		return "";
-	at = strrchr(recipients->items[0], '@');
-	if (strcmp(scorer->user, "recipient") == 0)
-		return recipients->items[0];
-	return at == NULL ? "" : at + 1;
+	user = scan_request_user(request);
+	at = strrchr(user, '@');
+	/* The users were made for another scorer, perhaps, which takes whole addresses. */
+	return strcmp(scorer->user, "domain") == 0 && at != NULL ? at + 1 : user;
 }
 
 static struct exchange *spamd_start(

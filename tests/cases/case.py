@@ -20,14 +20,18 @@ BEHAVIOUR = re.compile(rb"[a-z][a-z0-9_]*\n")
 LENGTH = re.compile(rb"(Content-[Ll]ength: )@\r\n(.*?\r\n\r\n)(.*)", re.S)
 SESSION_KEYS = {"client", "port", "helo", "ptr", "from", "to", "queue_id"}
 EXPECTED_KEYS = {"answer", "recipients", "header", "field", "log", "held", "asked", "request",
-                 "told", "untold", "scored"}
+                 "users", "told", "untold", "scored"}
 
 
 @badspamd.behaviour
 @badhttp.behaviour
-def recorded(exchange, request, opinion):    # pylint: disable=unused-argument
-    """Answer with the bytes of a case's file."""
-    exchange.send(exchange.option("reply"))
+def recorded(exchange, request, opinion):
+    """Answer with the bytes of a case's file, or be silent where it says so: the user's file first."""
+    reply = exchange.option("users").get(request.get("User"), exchange.option("reply"))
+    if BEHAVIOUR.fullmatch(reply):
+        badspamd.find(reply.decode().strip())(exchange, request, opinion)
+    else:
+        exchange.send(reply)
 
 
 def all_cases():
@@ -81,7 +85,13 @@ class Case:
 
     def replies(self):
         """One file for each server: reply, reply.2 and so on."""
-        return [path.read_bytes() for path in sorted(self.folder.glob("reply*"))]
+        return [path.read_bytes() for path in sorted(self.folder.glob("reply*"))
+                if "@" not in path.name]
+
+    def users(self):
+        """What the first server answers for a user of its own: reply@USER."""
+        return {path.name.partition("@")[2]: fill_length(path.read_bytes())
+                for path in self.folder.glob("reply@*")}
 
     def all(self, key):
         """Values of every line of `expected` with that key."""
@@ -132,7 +142,8 @@ def _listen(scorer, case, protocol):
         name = f"server{number}"
         word = reply.decode().strip() if BEHAVIOUR.fullmatch(reply) else None
         if word in (None, "refused"):
-            addresses.append(scorer.listen(name, protocol, "recorded", reply=fill_length(reply)))
+            addresses.append(scorer.listen(name, protocol, "recorded", reply=fill_length(reply),
+                                           users=case.users()))
         else:
             addresses.append(scorer.listen(name, protocol, word))
         if word == "refused":
@@ -284,6 +295,10 @@ def check_scorer(case, result):
     asked = case.one("asked")
     if asked is not None:
         assert len(result.requests) == int(asked)
+    users = case.one("users")
+    if users is not None:
+        assert sorted(request.get("User") or "-" for request in result.requests) == sorted(
+            users.split())
     for request in result.requests:
         assert request.faults == []
         _check_headers(case.all("request"), request.headers)

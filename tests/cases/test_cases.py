@@ -9,7 +9,7 @@ import pytest
 STYLES = ["postfix", "sendmail"]
 # one wrong line for each kind of expectation, to show that each can fail
 WRONG = ["answer 550 5.7.1 no", "header X-Spam-Score: 7", "field Subject: other", "log action=pass",
-         "held nobody@example.com", "asked 2", "request User: nobody", "told by elsewhere",
+         "held nobody@example.com", "asked 2", "request User: nobody", "users bob@example.com", "told by elsewhere",
          "untold mail.example.org", "recipients nobody@example.com", "scored head"]
 
 

@@ -99,7 +99,7 @@ def test_the_pipe_of_the_examples_section(place):
 def test_the_log_keys_are_those_of_the_daemon():
     section = DAEMON_PAGE.partition("Programs may rely on this:")[2].partition(".Sh WHAT HAPP")[0]
     outer = re.sub(r"\.Bl [^\n]*-compact.*?\.El", "", section, flags=re.DOTALL)
-    assert re.findall(r"^\.It Li (\w+)$", outer, re.MULTILINE) == MESSAGE_KEYS + ["would"]
+    assert re.findall(r"^\.It Li (\w+)$", outer, re.MULTILINE) == MESSAGE_KEYS + ["users", "would"]
 
 
 def test_the_example_line_is_one():

@@ -118,7 +118,8 @@ def serve(exchange, name):
         return exchange.send(b"SPAMD/1.5 0 PONG\r\n")
     if request.verb == "SKIP":
         return
-    opinion = script.read(request.message, exchange.listener.options)
+    opinion = script.read(request.message, exchange.listener.options,
+                          request.get("User"))
     if exchange.option("seconds"):
         exchange.wait(exchange.option("seconds"))
     if opinion.seconds:

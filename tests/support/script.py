@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a scripted scorer thinks of a message: read from the message's own X-Test fields."""
+"""What a scripted scorer thinks of a message: read from the message's own X-Test fields.
+
+A field `X-Test-For: USER name=value ...` holds what differs for a user of spamd ("-": for none).
+"""
 
 import json
 import re
@@ -36,7 +39,20 @@ def _fields(message):
             yield name[7:].lower().decode(), value.strip().decode("latin-1")
 
 
-def read(message, options):
+def _fields_for(message, user):
+    """The fields that hold for everybody, then those for this user."""
+    own = []
+    for name, value in _fields(message):
+        if name != "for":
+            yield name, value
+            continue
+        words = value.split()
+        if words[0] == (user or "-"):
+            own += [word.split("=", 1) for word in words[1:]]
+    yield from own
+
+
+def read(message, options, user=None):
     """The opinion that a message's fields and the listener's options ask for."""
     opinion = Opinion()
     for name in ("score", "required", "action"):
@@ -44,7 +60,7 @@ def read(message, options):
             setattr(opinion, name, str(options[name]))
     if "tests" in options:
         opinion.tests = list(options["tests"])
-    for name, value in _fields(message):
+    for name, value in _fields_for(message, user):
         if name in ("score", "required", "behaviour", "action"):
             setattr(opinion, name, value)
         elif name == "tests":

@@ -34,6 +34,15 @@ static struct verdict scored(int32_t milli)
 	return (struct verdict){ .status = VERDICT_SCORED, .score = milli };
 }
 
+/* Every recipient has the same verdict, as most messages have it. */
+static struct action decide_all(const struct policy_fields *policies, size_t count,
+	const struct verdict *verdict, enum outcome *ret_outcomes)
+{
+	const struct verdict *const verdicts[] = { verdict, verdict, verdict };
+
+	return policy_decide(policies, verdicts, count, ret_outcomes);
+}
+
 static void thresholds_are_reached_exactly(void **state)
 {
 	static const struct {
@@ -89,13 +98,13 @@ static void failures_follow_on_failure(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
 		struct verdict verdict = { .status = failures[i], .score = 99000 };
-		struct action action = policy_decide(&strict, 1, &verdict, outcomes);
+		struct action action = decide_all(&strict, 1, &verdict, outcomes);
 
 		assert_int_equal(action.kind, ACTION_DELIVER);
 		assert_int_equal(action.marking, MARK_UNSCANNED);
 		assert_false(action.spam);
 		assert_string_equal(action_word(&action), "pass");
-		action = policy_decide(&careful, 1, &verdict, outcomes);
+		action = decide_all(&careful, 1, &verdict, outcomes);
 		assert_int_equal(action.kind, ACTION_TEMPFAIL);
 		assert_string_equal(action_word(&action), "tempfail");
 	}
@@ -104,7 +113,7 @@ static void failures_follow_on_failure(void **state)
 static void our_own_failures_defer(void **state)
 {
 	struct verdict verdict = { .status = VERDICT_ERROR };
-	struct action action = policy_decide(&usual, 1, &verdict, outcomes);
+	struct action action = decide_all(&usual, 1, &verdict, outcomes);
 
 	(void)state;
 	assert_int_equal(action.kind, ACTION_TEMPFAIL);
@@ -113,7 +122,7 @@ static void our_own_failures_defer(void **state)
 static void mail_that_was_not_asked_about_passes(void **state)
 {
 	struct verdict verdict = { .status = VERDICT_NONE };
-	struct action action = policy_decide(&careful, 1, &verdict, outcomes);
+	struct action action = decide_all(&careful, 1, &verdict, outcomes);
 
 	(void)state;
 	assert_int_equal(action.kind, ACTION_DELIVER);
@@ -123,18 +132,18 @@ static void mail_that_was_not_asked_about_passes(void **state)
 static void one_recipient_decides_for_itself(void **state)
 {
 	struct verdict verdict = scored(8000);
-	struct action action = policy_decide(&strict, 1, &verdict, outcomes);
+	struct action action = decide_all(&strict, 1, &verdict, outcomes);
 
 	(void)state;
 	assert_int_equal(action.kind, ACTION_REJECT);
 	assert_int_equal(action.required, 8000);
 	assert_ptr_equal(action.decisive, &strict);
-	action = policy_decide(&usual, 1, &verdict, outcomes);
+	action = decide_all(&usual, 1, &verdict, outcomes);
 	assert_int_equal(action.kind, ACTION_DELIVER);
 	assert_true(action.spam);
 	assert_int_equal(action.required, 5000);
 	assert_string_equal(action_word(&action), "tag");
-	action = policy_decide(&nothing, 1, &verdict, outcomes);
+	action = decide_all(&nothing, 1, &verdict, outcomes);
 	assert_int_equal(action.kind, ACTION_DELIVER);
 	assert_false(action.spam);
 	assert_int_equal(action.required, THRESHOLD_OFF);
@@ -225,7 +234,7 @@ static void check_mix(const enum outcome *wanted, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		policies[i] = by_outcome[wanted[i]];
-	action = policy_decide(policies, count, &verdict, outcomes);
+	action = decide_all(policies, count, &verdict, outcomes);
 	expect(wanted, count, &expected);
 	assert_memory_equal(outcomes, wanted, count * sizeof(wanted[0]));
 	assert_int_equal(action.kind, expected.kind);
@@ -295,14 +304,14 @@ static void what_is_accepted_passes_for_that_recipient_only(void **state)
 	policies[0].accepted = true;
 	policies[0].tag = -1000;
 	policies[0].on_failure = ON_FAILURE_TEMPFAIL;
-	action = policy_decide(policies, 2, &spam, outcomes);
+	action = decide_all(policies, 2, &spam, outcomes);
 	assert_int_equal(outcomes[0], OUTCOME_PASS);
 	assert_int_equal(outcomes[1], OUTCOME_REJECT);
 	assert_int_equal(action.kind, ACTION_DELIVER);
 	assert_true(action.hold);
 	assert_false(action.spam);
 	assert_int_equal(action.required, OFF);
-	action = policy_decide(policies, 1, &failed, outcomes);
+	action = decide_all(policies, 1, &failed, outcomes);
 	assert_int_equal(action.kind, ACTION_DELIVER);
 	assert_int_equal(action.marking, MARK_UNSCANNED);
 }
@@ -316,12 +325,12 @@ static void observers_get_everything(void **state)
 	for (unsigned a = 0; a < OUTCOMES; a++)
 		for (unsigned b = 0; b < OUTCOMES; b++) {
 			struct policy_fields policies[] = { by_outcome[a], by_outcome[b] };
-			struct action would = policy_decide(policies, 2, &verdict, outcomes);
+			struct action would = decide_all(policies, 2, &verdict, outcomes);
 			struct action action;
 
 			assert_null(would.would);
 			policies[0].mode = MODE_OBSERVE;
-			action = policy_decide(policies, 2, &verdict, outcomes);
+			action = decide_all(policies, 2, &verdict, outcomes);
 			assert_int_equal(outcomes[0], OUTCOME_PASS);
 			assert_int_equal(outcomes[1], b);
 			assert_int_equal(action.kind, ACTION_DELIVER);
@@ -330,7 +339,7 @@ static void observers_get_everything(void **state)
 				action.marking, outcome_withholds(b) ? MARK_NOTHING : MARK_SCORED);
 			assert_int_equal(action.spam, b == OUTCOME_TAG);
 			policies[1].mode = MODE_OBSERVE;
-			action = policy_decide(policies, 2, &verdict, outcomes);
+			action = decide_all(policies, 2, &verdict, outcomes);
 			assert_int_equal(action.kind, ACTION_DELIVER);
 			assert_int_equal(action.marking, MARK_NOTHING);
 			assert_int_equal(action.required, would.required);
@@ -347,12 +356,12 @@ static void failures_are_observed(void **state)
 
 	(void)state;
 	policies[0].mode = policies[1].mode = MODE_OBSERVE;
-	action = policy_decide(policies, 2, &verdict, outcomes);
+	action = decide_all(policies, 2, &verdict, outcomes);
 	assert_int_equal(action.kind, ACTION_DELIVER);
 	assert_int_equal(action.marking, MARK_NOTHING);
 	assert_string_equal(action.would, "tempfail");
 	policies[1].mode = MODE_ENFORCE;
-	action = policy_decide(policies, 2, &verdict, outcomes);
+	action = decide_all(policies, 2, &verdict, outcomes);
 	assert_int_equal(action.kind, ACTION_TEMPFAIL);
 }
 
@@ -365,7 +374,7 @@ static void a_temporary_reply_code_defers(void **state)
 	(void)state;
 	policies[1].reject_code = "450 4.7.0";
 	policies[1].keep_rejected_ms = 1000;
-	action = policy_decide(policies, 2, &verdict, outcomes);
+	action = decide_all(policies, 2, &verdict, outcomes);
 	assert_int_equal(action.kind, ACTION_TEMPFAIL);
 	assert_string_equal(action.code, "450 4.7.0");
 	assert_string_equal(action.text, "refused");
@@ -380,14 +389,14 @@ static void what_is_dropped_is_kept_for_who_wants_it(void **state)
 	struct policy_fields policies[] = { by_outcome[OUTCOME_DISCARD],
 		by_outcome[OUTCOME_DISCARD], by_outcome[OUTCOME_PASS] };
 	struct verdict verdict = scored(10000);
-	struct action action = policy_decide(policies, 2, &verdict, outcomes);
+	struct action action = decide_all(policies, 2, &verdict, outcomes);
 
 	(void)state;
 	assert_string_equal(action_word(&action), "discard");
 	assert_false(policy_stores(&action, &policies[0], outcomes[0]));
 	policies[1].keep_rejected_ms = 1000;
 	for (size_t count = 2; count <= 3; count++) {
-		action = policy_decide(policies, count, &verdict, outcomes);
+		action = decide_all(policies, count, &verdict, outcomes);
 		assert_true(action.keep);
 		assert_false(action.hold);
 		assert_false(policy_stores(&action, &policies[0], outcomes[0]));
@@ -403,7 +412,7 @@ static void refused_mail_is_kept_for_who_wants_it(void **state)
 
 	(void)state;
 	policies[1].keep_rejected_ms = 1000;
-	action = policy_decide(policies, 2, &verdict, outcomes);
+	action = decide_all(policies, 2, &verdict, outcomes);
 	assert_int_equal(action.kind, ACTION_REJECT);
 	assert_true(action.keep);
 	assert_false(policy_stores(&action, &policies[0], outcomes[0]));
@@ -414,13 +423,13 @@ static void one_deferral_defers_all(void **state)
 {
 	struct policy_fields policies[] = { usual, careful, usual };
 	struct verdict verdict = { .status = VERDICT_TIMEOUT };
-	struct action action = policy_decide(policies, 3, &verdict, outcomes);
+	struct action action = decide_all(policies, 3, &verdict, outcomes);
 
 	(void)state;
 	assert_int_equal(action.kind, ACTION_TEMPFAIL);
 	assert_ptr_equal(action.decisive, &policies[1]);
 	policies[1].on_failure = ON_FAILURE_QUARANTINE;
-	action = policy_decide(policies, 3, &verdict, outcomes);
+	action = decide_all(policies, 3, &verdict, outcomes);
 	assert_int_equal(action.kind, ACTION_DELIVER);
 	assert_int_equal(action.marking, MARK_UNSCANNED);
 	assert_true(action.hold);
@@ -474,7 +483,7 @@ static void wishes_are_granted_within_the_thresholds(void **state)
 static void nobody_has_no_threshold(void **state)
 {
 	struct verdict verdict = scored(99000);
-	struct action action = policy_decide(NULL, 0, &verdict, NULL);
+	struct action action = decide_all(NULL, 0, &verdict, NULL);
 
 	(void)state;
 	assert_int_equal(action.kind, ACTION_DELIVER);
