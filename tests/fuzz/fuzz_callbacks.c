@@ -249,8 +249,10 @@ static void add_field(SMFICTX *context, char *parts[])
 	if (parts[0][0] == '\0')
 		return;
 	lines_of(value);
-	if (strlist_add(&context->names, parts[0]))
-		(void)fake_milter.xxfi_header(context, parts[0], value);
+	(void)fake_milter.xxfi_header(context, parts[0], value);
+	/* Without a session it was not taken, and the mail server was told so. */
+	if (context->private_data != NULL)
+		(void)strlist_add(&context->names, parts[0]);
 }
 
 static void close_connection(SMFICTX *context)
@@ -344,7 +346,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = calloc(1, size + 1);
 	struct err err = ERR_INIT;
-	size_t scorer = size > 0 ? (size_t)(data[0] - '0') % SCORERS : 0;
+	bool chosen = size > 0 && data[0] >= '0' && data[0] < '0' + SCORERS;
+	size_t scorer = chosen ? (size_t)(data[0] - '0') : 0;
 
 	if (world.late == NULL)
 		begin_world();
@@ -353,7 +356,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Servers that failed are left alone for a while: each input begins with fresh ones. */
 	world.pool = pool_new(world.settings[scorer], NULL, &err);
 	assert(text != NULL && world.pool != NULL);
-	run(text);
+	run(text + chosen);
 	pool_free(&world.pool);
 	free(text);
 	return 0;
