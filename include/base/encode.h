@@ -18,6 +18,12 @@
 bool encode_header(struct buf *out, const char *text, size_t length);
 
 /*
+ * In place, for words of a library that may quote a peer: every byte but printable ASCII becomes
+ * '?', so that they can be part of any text of ours.
+ */
+void encode_plain(char *text);
+
+/*
  * For one value in a log record, cut to LIMIT_LOG_VALUE: printable ASCII except blank, '"', '\\'
  * and '=' stays bare; a value that holds any other byte, or none, is put in double quotes, with
  * '"' and '\\' escaped by '\\' and bytes outside 0x20-0x7e as \xHH. A cut value ends in "...".

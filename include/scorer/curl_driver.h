@@ -73,8 +73,8 @@ bool curl_driver_has_more(const struct curl_driver *driver);
  */
 bool curl_driver_again(struct curl_driver *driver);
 
-/* libcurl's words for what went wrong. */
-const char *curl_driver_words(const struct curl_driver *driver);
+/* libcurl's words for what went wrong, printable whatever the server sent. */
+const char *curl_driver_words(struct curl_driver *driver);
 
 /* End the transfer, wherever it is, and free its handles; may be called again. */
 void curl_driver_close(struct curl_driver *driver);

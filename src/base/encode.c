@@ -12,6 +12,13 @@ static bool is_blank(unsigned char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+void encode_plain(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < 0x20 || *text >= 0x7f)
+			*text = '?';
+}
+
 bool encode_header(struct buf *out, const char *text, size_t length)
 {
 	bool gap = false;

@@ -76,6 +76,7 @@ static json_t *load(const char *bytes, size_t length, struct verdict *ret)
 	}
 	if (json == NULL) {
 		ret->status = VERDICT_MALFORMED;
+		encode_plain(error.text); /* it quotes what it did not understand */
 		err_set(&ret->err, "no proper JSON: %s (byte %d)", error.text, error.position);
 	}
 	return json;

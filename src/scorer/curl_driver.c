@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/encode.h"
+
 /* CURLMOPT_SOCKETFUNCTION: note which socket is to be watched for what. */
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
@@ -259,8 +261,9 @@ bool curl_driver_again(struct curl_driver *driver)
 	return true;
 }
 
-const char *curl_driver_words(const struct curl_driver *driver)
+const char *curl_driver_words(struct curl_driver *driver)
 {
+	encode_plain(driver->error_text);
 	return driver->error_text[0] != '\0' ? driver->error_text :
 					       curl_easy_strerror(driver->result);
 }

@@ -75,6 +75,7 @@ static void run(const struct scorer_setting *scorer)
 	assert(verdict->status != VERDICT_SCORED || verdict->scorer == NULL);
 	assert(xspam_check(&verdict->extra, NULL) == 0);
 	assert(verdict->status == VERDICT_SCORED || verdict->err.text[0] != '\0');
+	check_reason(verdict->err.text);
 	exchange_free(&exchange);
 }
 

@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(verdict.status == (result == 0 ? VERDICT_SCORED : VERDICT_MALFORMED));
 	}
 	assert(xspam_check(&verdict.extra, NULL) == 0);
+	check_reason(verdict.err.text);
 	verdict_free(&verdict), free(text);
 	return 0;
 }

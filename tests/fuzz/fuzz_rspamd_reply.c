@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(verdict.status == (result == 0 ? VERDICT_SCORED : VERDICT_MALFORMED));
 	for (size_t i = 0; i < verdict.test_count; i++)
 		assert(verdict.tests[i].options.count <= LIMIT_TEST_OPTIONS);
+	check_reason(verdict.err.text);
 	for (size_t i = 0; i < answer.edits.addition_count; i++)
 		assert(field_is_safe(
 			answer.edits.additions[i].name, answer.edits.additions[i].value));

@@ -25,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(whole != SPAMD_REPLY_INCOMPLETE &&
 		(pieces == whole || pieces == SPAMD_REPLY_COMPLETE));
 	assert(xspam_check(&v.extra, NULL) == 0);
+	check_reason(v.err.text);
 	verdict_free(&v), verdict_free(&w);
 	return 0;
 }
