@@ -30,7 +30,7 @@ struct curl_driver {
 	bool finished;
 	CURLcode result;               /* once finished */
 	struct curl_slist *connect_to; /* the pinned address */
-	curl_socket_t kept;            /* of a connection that stayed open, or -1 */
+	curl_socket_t kept; /* of a connection that stayed open, or stays in use; or -1 */
 	char error_text[CURL_ERROR_SIZE];
 };
 
@@ -66,6 +66,13 @@ bool curl_driver_settle(struct curl_driver *driver);
  * own.
  */
 bool curl_driver_has_more(const struct curl_driver *driver);
+
+/*
+ * On a connection that is used again: has the other side taken in every byte that was written to
+ * it? For TCP its system has acknowledged them, for a unix socket the server itself has read them
+ * (tcp(7), unix(7): SIOCOUTQ). A reply that was made from them came behind that.
+ */
+bool curl_driver_is_drained(const struct curl_driver *driver);
 
 /*
  * Make a settled driver ready for another transfer: all options as curl_driver_init() sets them.

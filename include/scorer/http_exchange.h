@@ -72,6 +72,13 @@ bool http_add_default(struct http_exchange *http, const char *name, const char *
 bool http_add_line(struct http_exchange *http, const char *line);
 bool http_add_headers(struct http_exchange *http, const struct header_list *list);
 
+/*
+ * Aim the request at a path of the server: the URL names it for the Host field and its certificate,
+ * while the address is pinned elsewhere. False: too long, or no memory.
+ */
+bool http_set_url(
+	struct http_exchange *http, const struct server_setting *server, const char *path);
+
 /* For verdict.version: "rspamd 3.4" from "Server: rspamd/3.4", else `name`. The caller frees. */
 char *http_engine(const struct http_exchange *http, const char *name);
 

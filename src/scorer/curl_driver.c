@@ -3,10 +3,12 @@
 #include "scorer/curl_driver.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -247,6 +249,14 @@ bool curl_driver_has_more(const struct curl_driver *driver)
 		recv(driver->kept, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
+bool curl_driver_is_drained(const struct curl_driver *driver)
+{
+	int waiting = 0;
+
+	return driver->kept != CURL_SOCKET_BAD && ioctl(driver->kept, SIOCOUTQ, &waiting) == 0 &&
+		waiting == 0;
+}
+
 bool curl_driver_again(struct curl_driver *driver)
 {
 	if (!is_silent(driver->kept))
@@ -256,7 +266,6 @@ bool curl_driver_again(struct curl_driver *driver)
 	driver->timer = deadline_never();
 	driver->finished = false;
 	driver->result = CURLE_OK;
-	driver->kept = CURL_SOCKET_BAD;
 	set_safe_defaults(driver);
 	return true;
 }

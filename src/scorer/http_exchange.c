@@ -2,8 +2,6 @@
 /* One request and one reply over HTTP. */
 #include "scorer/http_exchange.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,9 +10,6 @@
 
 /* Room for one piece of a body that lies in a file, bytes. */
 #define PIECE_SIZE 32768
-
-/* Longest URL, bytes: a host name and two paths. */
-#define URL_MAX 4096
 
 static struct http_exchange *http_of(struct exchange *exchange)
 {
@@ -82,6 +77,15 @@ static int seek_body(void *context, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
+/* Is the whole request with the other side? That libcurl has taken the body is not enough. */
+static bool request_is_there(const struct http_exchange *http)
+{
+	curl_off_t written = 0;
+
+	curl_easy_getinfo(http->driver->easy, CURLINFO_SIZE_UPLOAD_T, &written);
+	return written >= (curl_off_t)http->length && curl_driver_is_drained(http->driver);
+}
+
 /* CURLOPT_PREREQFUNCTION: the connection is up, with TLS if wanted; the request goes out next. */
 static int note_connected(void *context, char *address, char *own, int port, int own_port)
 {
@@ -123,8 +127,11 @@ static size_t take_header(char *line, size_t size, size_t count, void *context)
 	struct http_exchange *http = context;
 	size_t length = size * count;
 
-	if (http->reused && http->position < http->length) {
-		/* Left over from another message: it can be no answer to this one. */
+	/*
+	 * On a used connection it may be left over from another message, and only what came behind
+	 * the whole request can be its answer. The connection is closed with the transfer.
+	 */
+	if (http->reused && http->head_bytes == 0 && !request_is_there(http)) {
 		stop(http, VERDICT_MALFORMED, "an answer before the question was asked");
 		return 0;
 	}
@@ -165,44 +172,6 @@ static int note_text(CURL *easy, curl_infotype kind, char *text, size_t length, 
 	return 0;
 }
 
-bool http_add_line(struct http_exchange *http, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(http->headers, line);
-
-	if (longer != NULL)
-		http->headers = longer;
-	return longer != NULL;
-}
-
-bool http_add_header(struct http_exchange *http, const char *name, const char *value)
-{
-	struct buf line;
-	bool good;
-
-	buf_init(&line, LIMIT_HTTP_HEADER);
-	good = buf_printf(&line, "%s: %s", name, value) && http_add_line(http, line.data);
-	buf_free(&line);
-	return good;
-}
-
-bool http_add_default(struct http_exchange *http, const char *name, const char *value)
-{
-	size_t length = strlen(name);
-
-	for (const struct curl_slist *line = http->headers; line != NULL; line = line->next)
-		if (strncasecmp(line->data, name, length) == 0 && line->data[length] == ':')
-			return true;
-	return http_add_header(http, name, value);
-}
-
-bool http_add_headers(struct http_exchange *http, const struct header_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (!http_add_header(http, headers_name(list, i), headers_value(list, i)))
-			return false;
-	return true;
-}
-
 char *http_engine(const struct http_exchange *http, const char *name)
 {
 	char *text = strdup(http->product[0] != '\0' ? http->product : name);
@@ -211,27 +180,6 @@ char *http_engine(const struct http_exchange *http, const char *name)
 	if (slash != NULL)
 		*slash = ' ';
 	return text;
-}
-
-/* The URL names the server for the Host field and its certificate; the address is pinned. */
-static bool set_url(CURL *easy, const struct server_setting *server, const char *path)
-{
-	const char *host = server->transport == TRANSPORT_UNIX ? "localhost" : server->host;
-	bool literal6 = strchr(host, ':') != NULL;
-	size_t prefix = strlen(server->path);
-	char url[URL_MAX], port[8] = "";
-	int length;
-
-	if (server->transport != TRANSPORT_UNIX)
-		snprintf(port, sizeof(port), ":%u", (unsigned)server->port);
-	if (prefix > 0 && server->path[prefix - 1] == '/' && path[0] == '/')
-		prefix--;
-	length = snprintf(url, sizeof(url), "%s://%s%s%s%s%.*s%s",
-		server->transport == TRANSPORT_TLS ? "https" : "http", literal6 ? "[" : "", host,
-		literal6 ? "]" : "", port, (int)prefix, server->path, path);
-	return length > 0 && (size_t)length < sizeof(url) &&
-		curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK;
 }
 
 static void set_callbacks(struct http_exchange *http)
@@ -271,7 +219,7 @@ static bool set_method(struct http_exchange *http, const struct exchange_target 
 		curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)http->length);
 	/* An empty "Expect" keeps libcurl from waiting a second for a 100 that nobody sends. */
-	return set_url(easy, target->server, path) &&
+	return http_set_url(http, target->server, path) &&
 		http_add_default(http, "User-Agent", "spambridge") &&
 		http_add_line(http, "Expect:") &&
 		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, http->headers) == CURLE_OK;

@@ -48,14 +48,22 @@ def test_a_second_answer_is_never_read(start, scorer):
             request.verb == "sent more" for request in scorer.requests("x")))
 
 
-def test_an_answer_before_the_question_is_none(start, scorer):
-    """Trap 69: what comes on a used connection before the message was sent is another's."""
-    server = scorer.listen("x", protocol="json", behaviour="keep_alive_early")
-    daemon = start([server], protocol="json", scorer=JSON, deadline="3s",
+@pytest.mark.parametrize("behaviour,transport,lines", [
+    ("keep_alive_early", "tcp", 600000), ("keep_alive_early", "tls", 600000),
+    ("keep_alive_unread", "tcp", 600000), ("keep_alive_unread", "tcp", 60000),
+    ("keep_alive_unread", "unix", 6000), ("keep_alive_unread", "unix", 600),
+    ("keep_alive_unread", "unix", 1)])
+def test_an_answer_before_the_question_is_none(start, scorer, behaviour, transport, lines):
+    """Trap 69: what comes on a used connection before the other side has taken in the whole
+    message is another's, however small the message is."""
+    server = scorer.listen("x", protocol="json", behaviour=behaviour, transport=transport)
+    extra = f'ca_file = "{scorer.certificate()}"' if transport == "tls" else ""
+    daemon = start([server], protocol="json", scorer=f"{JSON} {extra}", deadline="3s",
                    options="max_scan_size = 64M\nlog_level = debug")
     assert scored(daemon, "1.0") == "1.0"
-    big = make(body=b"0123456789abcdef\r\n" * 600000)
-    assert checks.unscanned_reason(send(daemon.address, big)) == "malformed"
+    message = make(body=b"0123456789abcdef\r\n" * lines)
+    assert checks.unscanned_reason(send(daemon.address, message)) == "malformed"
+    daemon.wait_log("an answer before the question was asked")
     assert scorer.accepted("x") == 1
 
 
