@@ -122,7 +122,8 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 		put(&line, "would", judgement->action.would);
 	log_info(NULL, "%s", buf_text(&line));
 	buf_free(&line);
-	if (verdict->status == VERDICT_ERROR) /* our own trouble: the administrator's to mend */
+	/* Our own trouble, or an engine that talks nonsense: the administrator's to mend. */
+	if (verdict->status == VERDICT_ERROR || verdict->status == VERDICT_MALFORMED)
 		log_warn(mail->envelope.queue_id, "no score: %s", verdict->err.text);
 	else if (verdict->err.text[0] != '\0')
 		log_debug(mail->envelope.queue_id, "no score: %s", verdict->err.text);

@@ -4,7 +4,7 @@
 import os
 
 import pytest
-from support import checks, ports
+from support import badhttp, checks, ports
 from support.daemon import THRESHOLDS
 from support.messages import make
 from support.mta import send
@@ -42,9 +42,9 @@ def run(start, scorer, protocol, behaviour, message=None, on_failure="accept", d
     """One message to a daemon whose only scorer behaves so; returns (outcome, log line, daemon)."""
     server = scorer.listen("bad", protocol=protocol, behaviour=behaviour, transport=transport,
                            score="7.3", **options)
+    badhttp.bomb()      # made once, which takes a second
     daemon = start([server], protocol=protocol, scorer=f"{RULES[protocol]} {extra}",
-                   deadline=f"{deadline}ms", policy=f"{THRESHOLDS}\non_failure = {on_failure}",
-                   options="log_level = debug")
+                   deadline=f"{deadline}ms", policy=f"{THRESHOLDS}\non_failure = {on_failure}")
     outcome = send(daemon.address, message or make(), queue_id="4FAILURE")
     assert daemon.alive()
     return outcome, daemon.message_line("4FAILURE"), daemon
