@@ -53,6 +53,17 @@ dkim_signing {
 }
 """
 
+SEALING = """
+modules { path = "/usr/share/rspamd/plugins/arc.lua"; }
+dkim { }
+arc {
+  sign_inbound = true; sign_local = true; allow_hdrfrom_mismatch = true;
+  allow_envfrom_empty = true; allow_username_mismatch = true; use_esld = false;
+  use_domain = "header";
+  domain { "example.org" { path = "@directory@/key.pem"; selector = "sel"; } }
+}
+"""
+
 
 class RspamdChain(Chain):
     """A chain whose scorer is rspamd."""
@@ -182,6 +193,25 @@ def test_dkim_signatures_hold(own, transport):
         assert dkim.verify(delivery.data, dnsfunc=lambda name, timeout=5: record)
         forged = delivery.data.replace(b"Lunch", b"Lynch")
         assert not dkim.verify(forged, dnsfunc=lambda name, timeout=5: record)
+
+
+@pytest.mark.parametrize("transport", ["http", "unix"])
+def test_arc_seals_hold(own, transport):
+    """The ARC set that rspamd makes for forwarders verifies on the message as it is delivered."""
+    key, record = make_key()
+    sealer = {"filters": "dkim", "config": SEALING, "files": {"key.pem": key}}
+    chain = own(rspamd=sealer, sections=lambda chain: scorer_section("rspamd", [
+        chain.rspamd.unix_server if transport == "unix" else chain.rspamd.server], "rspamd"))
+
+    def verdict(message):
+        return dkim.arc_verify(message, dnsfunc=lambda name, timeout=5: record)[0]
+    for body in (b"plain", b"", b"caf\xc3\xa9", b".\r\n..\r\n", b"trailing blanks   \r\n\r\n\r\n"):
+        delivery = chain.deliver(mail(body, headers=[
+            b"X-Spam-Flag: NO", b"X-Odd:  two  blanks\r\n\tand a fold"]))
+        for name in ("ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"):
+            assert len(delivery.all(name)) == 1, (name, chain.rspamd.log())
+        assert verdict(delivery.data) == dkim.CV_Pass
+        assert verdict(delivery.data.replace(b"Lunch", b"Lynch")) == dkim.CV_Fail
 
 
 def both_sections(chain):
