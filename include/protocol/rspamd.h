@@ -77,7 +77,8 @@ const char *rspamd_action_name(enum rspamd_action action);
  * Append the request headers that tell rspamd (and JSON services with `envelope = headers`) who
  * sends to whom: IP, Helo, Hostname, From, Rcpt (repeated), User, Queue-Id, MTA-Name, TLS-Version,
  * TLS-Cipher. Values have no leading blank, no control byte and no way to end their line; an
- * address that could be read as two is left out, as are recipients beyond 1,000. False: memory.
+ * address that could be read as two is left out, as are recipients beyond 1,000 or 48 KiB, since
+ * rspamd would not read the request. False: memory.
  */
 bool rspamd_request_headers(
 	struct header_list *list, const struct client *client, const struct envelope *envelope);

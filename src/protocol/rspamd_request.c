@@ -11,6 +11,11 @@
 
 /* Recipients named in a request, count: what Postfix takes by default in one message. */
 #define RCPT_MAX 1000
+/*
+ * And their fields, bytes: rspamd closes the connection on a request with more than 80 KiB of
+ * header (its HTTP parser's limit; seen with 3.4), of which the other facts can take a third.
+ */
+#define RCPT_BYTES_MAX (48 * 1024)
 
 /* One value: no control byte, no blank at either end. An empty one is left out. */
 static bool add(struct header_list *list, const char *name, const char *value)
@@ -72,9 +77,16 @@ static bool add_ip(struct header_list *list, const char *text)
 
 static bool add_recipients(struct header_list *list, const struct strlist *recipients)
 {
-	for (size_t i = 0; i < recipients->count && i < RCPT_MAX; i++)
+	static const char frame[] = "Rcpt: <>\r\n";
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < recipients->count && i < RCPT_MAX; i++) {
+		bytes += strlen(frame) + strlen(recipients->items[i]);
+		if (bytes > RCPT_BYTES_MAX)
+			break;
 		if (!add_address(list, "Rcpt", recipients->items[i], "<>,\"\\"))
 			return false;
+	}
 	return true;
 }
 

@@ -152,6 +152,16 @@ def test_messages_without_anything_are_scored(rspamd_chain):
         assert status_of(delivery)[0] == "No"
 
 
+def test_a_crowd_of_long_recipients(rspamd_chain):
+    """More than the header of a request may hold: not all are named, and the mail is scored."""
+    crowd = [f"bob+{number:03}{'x' * 57}@example.com" for number in range(990)]
+    reply = rspamd_chain.send(mail(phrase("SB_SEVEN")), recipients=crowd)
+    assert reply.code == 250
+    line = rspamd_chain.last_log()
+    assert (line["score"], line["to"].partition(",")[0]) == ("7.0", "990")
+    rspamd_chain.arrived(reply)
+
+
 @pytest.mark.parametrize("action,code,text", [
     ("soft reject", 451, "4.7.1 as the message wants"), ("reject", 550, "5.7.1 as the message wants"),
     ("add header", 250, ""), ("no action", 250, ""), ("greylist", 250, "")])

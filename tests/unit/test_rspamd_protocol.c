@@ -333,6 +333,40 @@ static void request_headers(void **state)
 	envelope_free(&envelope);
 }
 
+/* rspamd does not read a request with more than 80 KiB of header, whoever fills it. */
+static void request_headers_are_bounded(void **state)
+{
+	struct client client = { 0 };
+	struct envelope envelope = { 0 };
+	char *longest[] = { NULL, NULL };
+	char text[LIMIT_FACT + 3], address[128];
+	struct header_list list;
+	size_t bytes = 0;
+
+	(void)state;
+	snprintf(text, sizeof(text), "<%0*d>", LIMIT_FACT, 7);
+	longest[0] = text;
+	assert_true(envelope_set_sender(&envelope, longest));
+	text[sizeof(text) - 2] = '\0';
+	assert_true(fact_set(&client.helo, text) && fact_set(&client.name, text) &&
+		fact_set(&client.server_name, text) && fact_set(&client.tls_version, text) &&
+		fact_set(&client.tls_cipher, text) && fact_set(&envelope.auth_login, text) &&
+		fact_set(&envelope.queue_id, text));
+	for (int i = 0; i < 2000; i++) {
+		snprintf(address, sizeof(address), "<%0*d@example.com>", 90, i);
+		assert_true(envelope_add_recipient(&envelope, address));
+	}
+	headers_init(&list, LIMIT_HEADER_BYTES);
+	assert_true(rspamd_request_headers(&list, &client, &envelope));
+	assert_true(list.count > 100);
+	for (size_t i = 0; i < list.count; i++)
+		bytes += strlen(headers_name(&list, i)) + strlen(headers_value(&list, i)) + 4;
+	assert_true(bytes < 72 * 1024);
+	headers_free(&list);
+	client_free(&client);
+	envelope_free(&envelope);
+}
+
 /* Only the controller's own yes counts; its words are told in printable ASCII. */
 static void what_the_controller_says(void **state)
 {
@@ -382,6 +416,7 @@ int main(void)
 		cmocka_unit_test(odd_bytes),
 		cmocka_unit_test(too_much),
 		cmocka_unit_test(request_headers),
+		cmocka_unit_test(request_headers_are_bounded),
 		cmocka_unit_test(what_the_controller_says),
 	};
 
