@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 
 import pytest
 from support import checks
@@ -116,18 +117,19 @@ def test_the_password_is_sent_and_told_to_nobody(start, scorer, workspace):
 @pytest.mark.parametrize("mode,content,words", [
     (0o644, "word\n", "may be used by others"), (0o620, "word\n", "may be used by others"),
     (0o600, "two\nlines\n", "not exactly one line"), (0o600, "", "not exactly one line"),
-    (0o600, "a b\n", "holds no password")])
-def test_a_careless_password_file_is_refused(workspace, mode, content, words):
-    path, config = workspace.file("password"), workspace.file("x.conf")
+    (0o600, "a b\n", "holds no password|holds no header line")])
+@pytest.mark.parametrize("protocol,option", [("rspamd", "password_file"), ("json", "auth_file")])
+def test_a_careless_file_is_refused(workspace, protocol, option, mode, content, words):
+    path, config = workspace.file("secret"), workspace.file("x.conf")
     for name, text, bits in (
             (path, content, mode),
             (config, f'user = "{account()}"\n' + scorer_section(
-                "r", ["http://127.0.0.1:1"], "rspamd", f'password_file = "{path}"'), 0o600)):
+                "r", ["http://127.0.0.1:1"], protocol, f'{option} = "{path}"'), 0o600)):
         with open(name, "w", encoding="ascii") as file:
             file.write(text)
         os.chmod(name, bits)
     found = run("spambridge", "-t", "-c", config)
-    assert found.returncode == 1 and words in found.stderr
+    assert found.returncode == 1 and re.search(words, found.stderr)
     assert "word\n" not in found.stderr and "a b" not in found.stderr
 
 

@@ -78,7 +78,7 @@ def fails_clearly(daemon, scorer, *words):
     """Nothing is scored, nothing was asked, and the log says why."""
     assert checks.unscanned_reason(send(daemon.address, make())) == "refused"
     line = daemon.wait_log("is set aside")
-    assert "TLS" in line
+    assert "TLS" in line or "SSL" in line
     for word in words:
         assert re.search(word, line, re.I), line
     assert not scorer.requests(pings=True)
@@ -92,14 +92,15 @@ def test_verified(start, scorer, authority, good):
     assert all(not request.faults for request in scorer.requests())
 
 
-def test_verified_by_name(start, scorer, authority):
+@pytest.mark.parametrize("protocol", ["spamd", "rspamd"])
+def test_verified_by_name(start, scorer, authority, protocol):
     """The name of the configuration is what the certificate must have, not the address."""
     certificate = authority.sign("named", "DNS:localhost")
-    server = tls_listener(scorer, certificate)
+    server = tls_listener(scorer, certificate, protocol=protocol)
     ca_file = f'ca_file = "{authority.certificate}"'
-    daemon = start([server.replace("127.0.0.1", "localhost")], scorer=ca_file)
+    daemon = start([server.replace("127.0.0.1", "localhost")], protocol=protocol, scorer=ca_file)
     assert ports.wait_until(lambda: is_scored(send(daemon.address, make())), timeout=5)
-    by_address = start([server], scorer=ca_file)
+    by_address = start([server], protocol=protocol, scorer=ca_file)
     scorer.clear()
     fails_clearly(by_address, scorer, "127.0.0.1")
 
@@ -153,18 +154,19 @@ def test_missing_ca_file(start, scorer, good, workspace):
     fails_clearly(daemon, scorer)
 
 
-def test_client_certificate(start, scorer, authority, good):
+@pytest.mark.parametrize("protocol", ["spamd", "rspamd", "json"])
+def test_client_certificate(start, scorer, authority, good, protocol):
     """cert_file and key_file are shown to a server that asks; without them it hangs up."""
-    server = tls_listener(scorer, good)
+    server = tls_listener(scorer, good, protocol=protocol)
     context = scorer.listeners["a"].tls
     context.load_verify_locations(authority.certificate)
     context.verify_mode = ssl.CERT_REQUIRED
     ca_file = f'ca_file = "{authority.certificate}"'
-    without = start([server], scorer=ca_file, deadline="2s")
+    without = start([server], protocol=protocol, scorer=ca_file, deadline="2s")
     checks.unscanned_reason(send(without.address, make()))
     assert not scorer.requests(pings=True)
     certificate, key = authority.sign("client", "DNS:mx.example.com")
-    daemon = start([server],
+    daemon = start([server], protocol=protocol,
                    scorer=f'{ca_file}\n\tcert_file = "{certificate}"\n\tkey_file = "{key}"')
     assert is_scored(send(daemon.address, make()))
 

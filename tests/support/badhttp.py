@@ -36,7 +36,9 @@ def find(name):
 
 def http(body, status="200 OK", kind="application/json", extra=(), length=True):
     """One HTTP/1.1 reply."""
-    rows = [f"HTTP/1.1 {status}", "Connection: close", "Server: scripted", f"Content-Type: {kind}"]
+    rows = [f"HTTP/1.1 {status}", "Connection: close", "Server: scripted", f"Content-Type: {kind}",
+            "Set-Cookie: session=1; Path=/", 'Alt-Svc: h2="127.0.0.1:9"; ma=86400',
+            "Strict-Transport-Security: max-age=86400"]     # all of it to be ignored
     if length is not False:
         rows.append(f"Content-Length: {len(body) if length is True else length}")
     return "\r\n".join([*rows, *extra]).encode() + b"\r\n\r\n" + body
