@@ -8,6 +8,7 @@ from support.messages import make
 from support.mta import Session, send
 
 POLICY = "tag = 5.0\nquarantine = off\nreject = off\non_failure = tempfail"
+PROTOCOLS = ["spamd", "rspamd", "json"]
 DEADLINE_S = 0.7
 SLOW = [b"X-Test-Delay: 1.2"]       # seconds: later than the deadline, soon enough for a test
 
@@ -28,16 +29,17 @@ def is_deferred(outcome):
 @pytest.fixture
 def slow(start, scorer):
     """A daemon that defers what is not scored in time, and the scorer "a" that is slow when told."""
-    def begin(options="", **more):
-        server = scorer.listen("a")
-        return start([server], deadline=f"{int(DEADLINE_S * 1000)}ms", policy=POLICY,
+    def begin(options="", protocol="spamd", **more):
+        server = scorer.listen("a", protocol=protocol)
+        return start([server], protocol=protocol, deadline=f"{int(DEADLINE_S * 1000)}ms", policy=POLICY,
                      options=options, **{"scorer": "max_connections = 20", **more})
     return begin
 
 
-def test_retry_is_answered_at_once(slow, scorer):
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_retry_is_answered_at_once(slow, scorer, protocol):
     """Same message and envelope, another queue id: the verdict is there, nobody is asked again."""
-    daemon = slow()
+    daemon = slow(protocol=protocol)
     raw = make(score=7.3, headers=SLOW)
     first = send(daemon.address, raw, queue_id="4FIRST")
     assert is_deferred(first) and first.seconds <= DEADLINE_S + 0.1
@@ -91,9 +93,10 @@ def test_retry_waits_for_a_scan_that_is_still_running(slow, scorer):
     assert len(scorer.requests()) == 1
 
 
-def test_each_gets_its_own(slow, scorer):
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_each_gets_its_own(slow, scorer, protocol):
     """Ten late scans at once, none mixed up."""
-    daemon = slow()
+    daemon = slow(protocol=protocol)
     raws = [make(score=f"{number}.5", headers=SLOW) for number in range(10)]
     sessions = []
     for raw in raws:

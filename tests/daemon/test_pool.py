@@ -10,6 +10,7 @@ from support.messages import make
 from support.mta import Session, burst, send
 
 POLICY = "tag = 5.0\nquarantine = off\nreject = off"
+PROTOCOLS = ["spamd", "rspamd", "json"]
 
 
 def score_of(outcome):
@@ -58,19 +59,21 @@ def test_least_busy_first(start, scorer):
     finish(slow)
 
 
-def test_load_is_shared(start, scorer):
-    servers = [scorer.listen(name, seconds=0.3) for name in "abc"]
-    daemon = start(servers, deadline="10s", scorer="max_connections = 5")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_load_is_shared(start, scorer, protocol):
+    servers = [scorer.listen(name, protocol=protocol, seconds=0.3) for name in "abc"]
+    daemon = start(servers, protocol=protocol, deadline="10s", scorer="max_connections = 5")
     outcomes = burst(daemon.address, [make()] * 15)
     assert {score_of(outcome) for outcome in outcomes} == {"1.3"}
     assert [len(scorer.requests(name)) for name in "abc"] == [5, 5, 5]
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("slots", [1, 4])
-def test_slots_of_each_server(start, scorer, slots):
+def test_slots_of_each_server(start, scorer, slots, protocol):
     """Trap 63: never more connections to a server than its max_connections, counted there."""
-    servers = [scorer.listen(name, seconds=0.1) for name in "ab"]
-    daemon = start(servers, deadline="20s", scorer=f"max_connections = {slots}")
+    servers = [scorer.listen(name, protocol=protocol, seconds=0.1) for name in "ab"]
+    daemon = start(servers, protocol=protocol, deadline="20s", scorer=f"max_connections = {slots}")
     outcomes = burst(daemon.address, [make()] * 30)
     assert {score_of(outcome) for outcome in outcomes} == {"1.3"}
     assert [scorer.peak(name) for name in "ab"] == [slots, slots]
