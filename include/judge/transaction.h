@@ -52,6 +52,8 @@ void transaction_reset(struct transaction *transaction);
 void transaction_free(struct transaction *transaction);
 
 /* Is this client's mail exempt from scoring? */
+enum exemption exemption_of(const struct settings *settings, const struct client *client,
+	const struct envelope *envelope);
 enum exemption transaction_exemption(const struct transaction *transaction);
 
 /* Do incoming X-Spam fields of this client stay? */

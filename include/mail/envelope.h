@@ -53,6 +53,9 @@ bool fact_set(char **field, const char *text);
  */
 char *address_strip(const char *given);
 
+/* Read an IP address without a port; false, and AF_UNSPEC, when the text is none, or NULL. */
+bool address_parse_ip(const char *text, struct sockaddr_storage *ret_address);
+
 /* Note the sender and its ESMTP parameters (`argv` as libmilter gives it, argv[0] the address). */
 bool envelope_set_sender(struct envelope *envelope, char **argv);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* score: the real scorers and policy on message files. Changes nothing. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,21 +37,6 @@ struct scoring {
 	json_t *reports;
 };
 
-static int parse_client(const char *text, struct sockaddr_storage *ret_address)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
-
-	memset(ret_address, 0, sizeof(*ret_address));
-	if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
-		memcpy(ret_address, &in, sizeof(in));
-	else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
-		memcpy(ret_address, &in6, sizeof(in6));
-	else
-		return -1;
-	return 0;
-}
-
 /* Who connected. Without --client nobody did: the mail is taken for a local submission. */
 static bool set_client(struct transaction *mail, const struct facts *facts)
 {
@@ -60,7 +44,7 @@ static bool set_client(struct transaction *mail, const struct facts *facts)
 	char host[HOST_NAME_SIZE] = "";
 
 	(void)gethostname(host, sizeof(host) - 1);
-	if (facts->client != NULL && parse_client(facts->client, &address) == 0)
+	if (facts->client != NULL && address_parse_ip(facts->client, &address))
 		transaction_connect(mail, facts->name, (struct sockaddr *)&address);
 	else
 		transaction_connect(mail, facts->name, NULL);
@@ -204,7 +188,7 @@ int command_score(struct tool *tool, int argc, char **argv)
 
 	if (first == argc)
 		tool_usage(tool, "which message? Give a file, or - for standard input");
-	if (facts.client != NULL && parse_client(facts.client, &address) != 0)
+	if (facts.client != NULL && !address_parse_ip(facts.client, &address))
 		tool_usage(
 			tool, "--client wants an IPv4 or IPv6 address, not \"%s\"", facts.client);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)

@@ -2,13 +2,12 @@
 /* What another configuration would have done to messages of the log. */
 #include "ctl/what_if.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/score.h"
+#include "mail/envelope.h"
 #include "policy/decide.h"
 #include "policy/recipient.h"
 
@@ -94,18 +93,6 @@ static struct what_if_domain *find_domain(struct what_if *what_if, const char *n
 		break;
 	}
 	return &what_if->domains[number];
-}
-
-static void read_client(const char *text, struct sockaddr_storage *ret_address)
-{
-	struct sockaddr_in *ipv4 = (void *)ret_address;
-	struct sockaddr_in6 *ipv6 = (void *)ret_address;
-
-	*ret_address = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
-	if (text != NULL && inet_pton(AF_INET, text, &ipv4->sin_addr) == 1)
-		ipv4->sin_family = AF_INET;
-	else if (text != NULL && inet_pton(AF_INET6, text, &ipv6->sin6_addr) == 1)
-		ipv6->sin6_family = AF_INET6;
 }
 
 /* Whom a message went to, and the verdict for each. */
@@ -232,7 +219,7 @@ bool what_if_judge(struct what_if *what_if, const struct log_line *line)
 	}
 	if (sender != NULL && strcmp(sender, "<>") == 0)
 		facts.sender = "";
-	read_client(log_line_value(line, "client"), &client);
+	(void)address_parse_ip(log_line_value(line, "client"), &client);
 	facts.outbound = facts.outbound ||
 		network_list_matches(&what_if->settings->trusted_networks, facts.client);
 	return count(what_if, domain_of(&facts, message.recipients[0].name),

@@ -90,16 +90,20 @@ void transaction_free(struct transaction *transaction)
 	pool_free(&transaction->pool);
 }
 
-enum exemption transaction_exemption(const struct transaction *transaction)
+enum exemption exemption_of(const struct settings *settings, const struct client *client,
+	const struct envelope *envelope)
 {
-	const struct settings *settings = transaction->settings;
-
-	if (network_list_matches(&settings->trusted_networks,
-		    (const struct sockaddr *)&transaction->client.sockaddr))
+	if (network_list_matches(
+		    &settings->trusted_networks, (const struct sockaddr *)&client->sockaddr))
 		return EXEMPT_TRUSTED;
-	if (settings->skip_authenticated && transaction->envelope.auth_login != NULL)
+	if (settings->skip_authenticated && envelope->auth_login != NULL)
 		return EXEMPT_AUTHENTICATED;
 	return EXEMPT_NOT;
+}
+
+enum exemption transaction_exemption(const struct transaction *transaction)
+{
+	return exemption_of(transaction->settings, &transaction->client, &transaction->envelope);
 }
 
 bool transaction_keeps_spam_headers(const struct transaction *transaction)

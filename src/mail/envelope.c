@@ -2,6 +2,7 @@
 /* What the mail server tells about a message besides its bytes. */
 #include "mail/envelope.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -78,6 +79,19 @@ bool envelope_copy(struct envelope *ret, const struct envelope *envelope)
 		return true;
 	envelope_free(ret);
 	return false;
+}
+
+bool address_parse_ip(const char *text, struct sockaddr_storage *ret_address)
+{
+	struct sockaddr_in *ipv4 = (void *)ret_address;
+	struct sockaddr_in6 *ipv6 = (void *)ret_address;
+
+	*ret_address = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
+	if (text != NULL && inet_pton(AF_INET, text, &ipv4->sin_addr) == 1)
+		ipv4->sin_family = AF_INET;
+	else if (text != NULL && inet_pton(AF_INET6, text, &ipv6->sin6_addr) == 1)
+		ipv6->sin6_family = AF_INET6;
+	return ret_address->ss_family != AF_UNSPEC;
 }
 
 char *address_strip(const char *given)

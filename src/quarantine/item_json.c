@@ -271,13 +271,16 @@ static bool take_client(const json_t *object, struct item *item)
 {
 	struct client *client = &item->client;
 
-	return json_is_object(object) && take_text(object, "name", &client->name) &&
-		take_text(object, "address", &client->address) &&
-		take_text(object, "helo", &client->helo) &&
-		take_text(object, "login", &item->envelope.auth_login) &&
-		take_text(object, "tls_version", &client->tls_version) &&
-		take_text(object, "server_name", &client->server_name) &&
-		take_text(object, "daemon_name", &client->daemon_name);
+	if (!json_is_object(object) || !take_text(object, "name", &client->name) ||
+		!take_text(object, "address", &client->address) ||
+		!take_text(object, "helo", &client->helo) ||
+		!take_text(object, "login", &item->envelope.auth_login) ||
+		!take_text(object, "tls_version", &client->tls_version) ||
+		!take_text(object, "server_name", &client->server_name) ||
+		!take_text(object, "daemon_name", &client->daemon_name))
+		return false;
+	(void)address_parse_ip(client->address, &client->sockaddr);
+	return true;
 }
 
 static bool take_options(const json_t *array, struct verdict_test *test)
