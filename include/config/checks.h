@@ -51,4 +51,7 @@ int check_reply_code(const char *text, struct err *err);
 /* An address that mail can be sent to: local@domain in ASCII without blanks and brackets; or "". */
 int check_address(const char *text, struct err *err);
 
+/* Such an address, or one of the words for `digest_to` (config/policy_fields.h). */
+int check_digest_to(const char *text, struct err *err);
+
 #endif

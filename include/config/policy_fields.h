@@ -19,6 +19,10 @@
 /* The threshold of a redirection or copy that follows `tag`. */
 #define THRESHOLD_TAG (INT32_MAX - 1)
 
+/* Words of `digest_to` that are no addresses. */
+#define DIGEST_TO_RECIPIENT "recipient"
+#define DIGEST_TO_NOBODY    "nobody"
+
 enum on_failure {
 	ON_FAILURE_ACCEPT,
 	ON_FAILURE_TEMPFAIL,
@@ -62,6 +66,8 @@ enum policy_field {
 	POLICY_REJECT_TEXT,
 	POLICY_ON_FAILURE,
 	POLICY_KEEP_REJECTED,
+	POLICY_EXPIRE,
+	POLICY_DIGEST_TO,
 	POLICY_MODE,
 	POLICY_ACCEPT_SENDERS,
 	POLICY_ACCEPT_CLIENTS,
@@ -88,6 +94,8 @@ struct policy_fields {
 	const char *reject_text; /* template: %{score} %{required} %{id} ... */
 	enum on_failure on_failure;
 	int64_t keep_rejected_ms; /* how long a copy of refused mail is kept; 0: none is */
+	int64_t expire_ms;        /* how long held mail is kept */
+	const char *digest_to;    /* who is told of it: an address, DIGEST_TO_... */
 	enum policy_mode mode;
 	/* Lists of exceptions, owned by the snapshot; NULL: empty. See config/accept_list.h. */
 	struct accept_item *accept_senders, *accept_clients, *accept_recipients;

@@ -122,7 +122,6 @@ struct outbound_setting {
 
 struct quarantine_setting {
 	char *directory;
-	int64_t expire_ms;
 	uint64_t max_size; /* bytes of all items together */
 	char *release;     /* "sendmail" or smtp://host:port */
 	char *digest_from; /* "": no digests are sent */

@@ -57,8 +57,22 @@ bool desk_confirm(bool yes, const char *question, size_t count);
 /* More items than this at once are a mass action, which is asked about. */
 #define MASS_ACTION 10
 
-/* Progress on standard error when that is a terminal: call often, end with `done` == `total`. */
+/*
+ * Read the options of a command that takes ids; without any it ends the program. More than
+ * MASS_ACTION are asked about. Returns the index of the first id, or -1 when that is not wanted.
+ */
+int desk_ids(struct tool *tool, int argc, char **argv, const struct tool_option *options,
+	const bool *yes, const char *question);
+
+/*
+ * Progress on standard error when that is a terminal: call often, end with `done` == `total`. Hide
+ * it before anything else is printed; it comes back by itself.
+ */
 void desk_progress(const char *what, size_t done, size_t total);
+void desk_progress_hide(void);
+
+/* The same for struct list_filter; its context is a constant `what`. */
+bool desk_list_progress(size_t done, size_t total, void *what);
 
 /*
  * Open the item whose id begins with `prefix`, with a line on standard error unless STORED_GOOD.

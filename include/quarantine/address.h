@@ -22,6 +22,9 @@ const char *address_domain(const char *address);
 /* Are they the same mailbox: domain without case, local part to the byte? */
 bool address_equal(const char *a, const char *b);
 
+/* A copy in ASCII lower case, by which addresses and domains are counted. NULL: out of memory. */
+char *address_folded(const char *address);
+
 /* Append "<address>" for a header field: nothing in it can look like a second address. */
 bool address_put_header(struct buf *out, const char *address);
 

@@ -15,14 +15,23 @@
 #include "quarantine/directory.h"
 #include "quarantine/expire.h"
 
+/* Between two digests, seconds. */
+#define DIGEST_PERIOD_S 86400
+
 struct digest_options {
 	const char *from;                    /* address in From, and whom to ask */
 	int64_t since_s;                     /* items that came after this ... */
 	int64_t until_s;                     /* ... and not after that */
 	const struct expire_options *expire; /* tells when an item goes; NULL: not said */
-	/* Who gets the digest of a whole domain, or NULL: each recipient his own. May be NULL. */
-	const char *(*contact_of_domain)(const char *domain, void *context);
-	void *context;
+	/*
+	 * Who is told of the copy of a recipient: an address (borrowed), NULL for himself, "" for
+	 * nobody. Without it everybody is told of his own.
+	 */
+	const char *(*contact_of)(const struct item *item, size_t recipient, const void *context);
+	const void *context;
+	/* Up to when an addressee was told before, where that is later than since_s. May be NULL. */
+	int64_t (*since_of)(const char *to, const void *context);
+	const void *since_context;
 };
 
 /* What one addressee is told. */
@@ -30,7 +39,8 @@ struct digest_mail {
 	char *to;
 	size_t items; /* named, and more that are only counted */
 	size_t unnamed;
-	struct buf text, html; /* rows */
+	char last[ITEM_ID_SIZE]; /* the item that was named last: one line for all its copies */
+	struct buf text, html;   /* rows */
 };
 
 struct digest_set {

@@ -24,6 +24,8 @@
 #define LIMIT_SMTP_LINES 128
 /* Items named in one digest mail, count: nobody reads more, and the tool lists them. */
 #define LIMIT_DIGEST_ITEMS 500
+/* Periods after which nobody is told any more what a digest would have said, count. */
+#define LIMIT_DIGEST_PERIODS 7
 /* The record of whom a period's digest went to, bytes. */
 #define LIMIT_DIGEST_STATE (16 * 1024 * 1024)
 /* An age in the future that a clock correction explains, seconds. */

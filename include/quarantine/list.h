@@ -28,6 +28,12 @@ struct list_filter {
 	bool has_state;
 	enum recipient_state state; /* some recipient is in it */
 	size_t limit;               /* 0: no limit */
+	/*
+	 * Called before each item is looked at, `done` of `total` being behind us, and at the end;
+	 * false ends the visit. May be NULL.
+	 */
+	bool (*progress)(size_t done, size_t total, void *context);
+	void *progress_context;
 };
 
 /* One line of a list; borrowed for the call. */

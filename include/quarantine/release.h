@@ -42,8 +42,4 @@ struct release_result {
 int release_item(const struct directory *directory, const struct stored *stored,
 	const struct release_options *options, struct release_result *ret, struct err *err);
 
-/* Log one line of who did what to whose copy: the audit trail of releases and deletions. */
-void release_audit(const struct stored *stored, const char *action, const char *recipient,
-	const char *by, const char *result, const char *reply);
-
 #endif

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "config/endpoint.h"
 #include "config/names.h"
+#include "config/policy_fields.h"
 
 static bool is_letter_or_digit(char c)
 {
@@ -143,4 +144,14 @@ int check_address(const char *text, struct err *err)
 		!address_normalise(text, local, domain, sizeof(local)))
 		return err_set(err, "'%.200s' is no address; write user@example.com", text);
 	return 0;
+}
+
+int check_digest_to(const char *text, struct err *err)
+{
+	if (strcmp(text, DIGEST_TO_RECIPIENT) == 0 || strcmp(text, DIGEST_TO_NOBODY) == 0)
+		return 0;
+	if (check_address(text, NULL) == 0)
+		return 0;
+	return err_set(
+		err, "'%.200s' is no address; write user@example.com, recipient or nobody", text);
 }

@@ -209,6 +209,7 @@ static void fill_section(struct loader *loader, struct filling *filling)
 		break;
 	case SECTION_QUARANTINE:
 		filling->plain = &settings->quarantine;
+		filling->fields = &settings->private->top;
 		break;
 	case SECTION_TOP:
 	case SECTION_COUNT:

@@ -39,9 +39,9 @@ static const struct command commands[] = {
 		"spambridgectl quarantine release mfzwi3d6mu", quarantine_release },
 	{ "quarantine delete", "[--learn-spam] [--yes] ID...", "Remove items for good.",
 		"spambridgectl quarantine delete mfzwi3d6mu", quarantine_delete },
-	{ "quarantine learn", "--ham|--spam ID...", "Have the scorer learn from items.",
+	{ "quarantine learn", "--ham|--spam [--yes] ID...", "Have the scorer learn from items.",
 		"spambridgectl quarantine learn --spam mfzwi3d6mu", quarantine_learn },
-	{ "quarantine expire", "[--older-than AGE] [--dry-run] [--yes]",
+	{ "quarantine expire", "[--older-than AGE] [--now] [--dry-run] [--yes]",
 		"Remove items that are older than the configuration keeps them.",
 		"spambridgectl quarantine expire --dry-run", quarantine_expire },
 	{ "quarantine digest", "[--to RECIPIENT] [--send [--again]]",
@@ -162,12 +162,6 @@ int desk_open(struct tool *tool, struct desk *desk, const char *path, enum direc
 	return EXIT_DONE;
 }
 
-void desk_close(struct desk *desk)
-{
-	directory_close(&desk->directory);
-	settings_free(&desk->settings);
-}
-
 bool desk_confirm(bool yes, const char *question, size_t count)
 {
 	char answer[16] = "";
@@ -184,18 +178,59 @@ bool desk_confirm(bool yes, const char *question, size_t count)
 		(answer[0] == 'y' || answer[0] == 'Y');
 }
 
+int desk_ids(struct tool *tool, int argc, char **argv, const struct tool_option *options,
+	const bool *yes, const char *question)
+{
+	int first = tool_options(tool, argc, argv, options);
+	size_t count = (size_t)(argc - first);
+
+	if (count == 0)
+		tool_usage(tool, "which item?");
+	return count <= MASS_ACTION || desk_confirm(*yes, question, count) ? first : -1;
+}
+
+void desk_close(struct desk *desk)
+{
+	directory_close(&desk->directory);
+	settings_free(&desk->settings);
+}
+
+/* The line of progress on the terminal: when it was renewed, and its columns; 0: none is there. */
+static struct {
+	time_t at;
+	int columns;
+} progress;
+
+void desk_progress_hide(void)
+{
+	if (progress.columns > 0)
+		fprintf(stderr, "\r%*s\r", progress.columns, "");
+	progress.columns = 0;
+}
+
 void desk_progress(const char *what, size_t done, size_t total)
 {
-	static time_t shown;
 	time_t now = time(NULL);
 
-	if (!isatty(STDERR_FILENO) || (now == shown && done != total))
+	if (!isatty(STDERR_FILENO))
 		return;
-	if (done == total && shown == 0)
-		return; /* it was quick */
-	shown = now;
-	fprintf(stderr, "\r%s %zu of %zu%s", what, done, total, done == total ? "\n" : "");
-	fflush(stderr);
+	if (progress.at == 0)
+		progress.at = now; /* nothing that is over within a second shows any */
+	if (done == total) {
+		desk_progress_hide();
+		progress.at = 0;
+	} else if (now != progress.at) {
+		desk_progress_hide();
+		progress.at = now;
+		progress.columns = fprintf(stderr, "%s %zu of %zu", what, done, total);
+		fflush(stderr);
+	}
+}
+
+bool desk_list_progress(size_t done, size_t total, void *what)
+{
+	desk_progress(what, done, total);
+	return true;
 }
 
 enum stored_result desk_item(const struct desk *desk, const struct catalogue *catalogue,
@@ -354,7 +389,9 @@ void filter_take(
 	struct list_filter filter = { .domain = words->domain,
 		.to = words->to,
 		.from = words->from,
-		.subject = words->subject };
+		.subject = words->subject,
+		.progress = desk_list_progress,
+		.progress_context = (void *)"looked at" };
 	struct cursor limit = cursor_over(words->limit == NULL ? "0" : words->limit,
 		words->limit == NULL ? 1 : strlen(words->limit));
 	uint64_t number = 0;

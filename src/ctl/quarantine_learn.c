@@ -16,7 +16,7 @@
 #include "judge/users.h"
 #include "policy/user.h"
 #include "quarantine/address.h"
-#include "quarantine/release.h"
+#include "quarantine/audit.h"
 #include "scorer/pool.h"
 #include "scorer/scan.h"
 
@@ -145,7 +145,7 @@ int learn_item(struct desk *desk, const struct stored *stored, enum learn_as as,
 	result = ask(desk, stored, message, as, err);
 	message_free(&message);
 	if (result == 0)
-		release_audit(stored, as == LEARN_HAM ? "learn-ham" : "learn-spam", "*",
+		audit_decision(stored, as == LEARN_HAM ? "learn-ham" : "learn-spam", "*",
 			desk->reviewer, "learnt", "");
 	return result;
 }
@@ -174,27 +174,29 @@ static bool learn_one(struct desk *desk, const struct catalogue *catalogue, cons
 int quarantine_learn(struct tool *tool, int argc, char **argv)
 {
 	const char *directory = NULL;
-	bool ham = false, spam = false;
+	bool ham = false, spam = false, yes = false;
 	const struct tool_option options[] = {
 		{ "directory", TAKES_TEXT, &directory },
 		{ "ham", TAKES_NOTHING, &ham },
 		{ "spam", TAKES_NOTHING, &spam },
+		{ "yes", TAKES_NOTHING, &yes },
 		{ NULL, TAKES_NOTHING, NULL },
 	};
-	int first = tool_options(tool, argc, argv, options), code;
-	json_t *json = tool->json ? json_array() : NULL;
+	int first = desk_ids(tool, argc, argv, options, &yes, "Learn"), code;
+	json_t *json = NULL;
 	struct catalogue catalogue = { 0 };
 	struct err err = ERR_INIT;
 	struct desk desk;
 
 	if (ham == spam)
 		tool_usage(tool, "learn as what? Give --ham or --spam");
-	if (first == argc)
-		tool_usage(tool, "which item?");
+	if (first < 0)
+		return EXIT_REFUSED;
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	code = desk_open(tool, &desk, directory, DIRECTORY_READ, true);
 	if (code != EXIT_DONE)
 		return code;
+	json = tool->json ? json_array() : NULL;
 	if (catalogue_read(&desk.directory, &catalogue, &err) != 0)
 		code = tool_fail("%s", err.text);
 	for (int i = first; i < argc && catalogue.count > 0; i++) {

@@ -9,6 +9,7 @@
 
 #include "ctl/quarantine.h"
 #include "ctl/quarantine_learn.h"
+#include "quarantine/audit.h"
 #include "quarantine/courier.h"
 #include "quarantine/release.h"
 
@@ -19,6 +20,14 @@ struct decision {
 	const char *directory, *route;
 	struct strlist to;
 	bool again, learn, no_mark, yes;
+};
+
+/* One of the two commands. */
+struct verb {
+	const char *question;
+	const struct tool_option *own; /* options that the other one has not */
+	int (*run)(struct tool *tool, struct desk *desk, int argc, char **argv,
+		const struct decision *decision);
 };
 
 /* What became of all items of one command. */
@@ -154,6 +163,7 @@ static int for_each(struct tool *tool, struct desk *desk, int argc, char **argv,
 	if (catalogue_read(&desk->directory, &catalogue, &err) != 0)
 		return tool_fail("%s", err.text);
 	for (int i = 0; i < argc; i++) {
+		desk_progress_hide();
 		act(desk, &catalogue, argv[i], decision, options, &tally);
 		fflush(stdout);
 		desk_progress("done", (size_t)i + 1, (size_t)argc);
@@ -194,37 +204,6 @@ static int release_with(struct tool *tool, struct desk *desk, int argc, char **a
 	return code;
 }
 
-int quarantine_release(struct tool *tool, int argc, char **argv)
-{
-	struct decision decision = { .directory = NULL };
-	const struct tool_option options[] = {
-		{ "directory", TAKES_TEXT, &decision.directory },
-		{ "route", TAKES_TEXT, &decision.route },
-		{ "to", TAKES_LIST, &decision.to },
-		{ "again", TAKES_NOTHING, &decision.again },
-		{ "learn-ham", TAKES_NOTHING, &decision.learn },
-		{ "no-mark", TAKES_NOTHING, &decision.no_mark },
-		{ "yes", TAKES_NOTHING, &decision.yes },
-		{ NULL, TAKES_NOTHING, NULL },
-	};
-	int first = tool_options(tool, argc, argv, options), code;
-	struct desk desk;
-
-	if (first == argc)
-		tool_usage(tool, "which item?");
-	if (argc - first > MASS_ACTION &&
-		!desk_confirm(decision.yes, "Release", (size_t)(argc - first)))
-		return EXIT_REFUSED;
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-	code = desk_open(tool, &desk, decision.directory, DIRECTORY_WRITE, decision.learn);
-	if (code == EXIT_DONE) {
-		code = release_with(tool, &desk, argc - first, argv + first, &decision);
-		desk_close(&desk);
-	}
-	strlist_free(&decision.to);
-	return code;
-}
-
 /* Damaged items can be deleted as well: there is nothing else to do with them. */
 static void delete_open(struct desk *desk, struct stored *stored, const struct decision *decision,
 	struct tally *tally)
@@ -241,7 +220,7 @@ static void delete_open(struct desk *desk, struct stored *stored, const struct d
 		note_failure(tally, stored->entry.id, result, err.text);
 		return;
 	}
-	release_audit(stored, "delete", stored->sound ? "*" : "", desk->reviewer, "deleted", "");
+	audit_decision(stored, "delete", stored->sound ? "*" : "", desk->reviewer, "deleted", "");
 	tally->done++;
 	if (tally->json == NULL)
 		printf("%s deleted\n", stored->entry.id);
@@ -264,28 +243,63 @@ static void delete_one(struct desk *desk, const struct catalogue *catalogue, con
 	note_json(tally, prefix, "failed", "not there or ambiguous", NULL, NULL);
 }
 
+static int delete_with(struct tool *tool, struct desk *desk, int argc, char **argv,
+	const struct decision *decision)
+{
+	return for_each(tool, desk, argc, argv, decision, NULL, delete_one);
+}
+
+/* What both commands begin and end with. */
+static int decide(struct tool *tool, int argc, char **argv, struct decision *decision,
+	const struct verb *verb)
+{
+	struct tool_option options[TOOL_OPTIONS_MAX] = {
+		{ "directory", TAKES_TEXT, &decision->directory },
+		{ "yes", TAKES_NOTHING, &decision->yes },
+	};
+	struct desk desk;
+	int first, code;
+
+	for (size_t i = 0; verb->own[i].name != NULL; i++)
+		options[2 + i] = verb->own[i];
+	first = desk_ids(tool, argc, argv, options, &decision->yes, verb->question);
+	if (first < 0)
+		return EXIT_REFUSED;
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	code = desk_open(tool, &desk, decision->directory, DIRECTORY_WRITE, decision->learn);
+	if (code == EXIT_DONE) {
+		code = verb->run(tool, &desk, argc - first, argv + first, decision);
+		desk_close(&desk);
+	}
+	learn_end();
+	strlist_free(&decision->to);
+	return code;
+}
+
+int quarantine_release(struct tool *tool, int argc, char **argv)
+{
+	struct decision decision = { .directory = NULL };
+	const struct tool_option own[] = {
+		{ "route", TAKES_TEXT, &decision.route },
+		{ "to", TAKES_LIST, &decision.to },
+		{ "again", TAKES_NOTHING, &decision.again },
+		{ "learn-ham", TAKES_NOTHING, &decision.learn },
+		{ "no-mark", TAKES_NOTHING, &decision.no_mark },
+		{ NULL, TAKES_NOTHING, NULL },
+	};
+	const struct verb verb = { "Release", own, release_with };
+
+	return decide(tool, argc, argv, &decision, &verb);
+}
+
 int quarantine_delete(struct tool *tool, int argc, char **argv)
 {
 	struct decision decision = { .directory = NULL };
-	const struct tool_option options[] = {
-		{ "directory", TAKES_TEXT, &decision.directory },
+	const struct tool_option own[] = {
 		{ "learn-spam", TAKES_NOTHING, &decision.learn },
-		{ "yes", TAKES_NOTHING, &decision.yes },
 		{ NULL, TAKES_NOTHING, NULL },
 	};
-	int first = tool_options(tool, argc, argv, options), code;
-	struct desk desk;
+	const struct verb verb = { "Delete", own, delete_with };
 
-	if (first == argc)
-		tool_usage(tool, "which item?");
-	if (argc - first > MASS_ACTION &&
-		!desk_confirm(decision.yes, "Delete", (size_t)(argc - first)))
-		return EXIT_REFUSED;
-	code = desk_open(tool, &desk, decision.directory, DIRECTORY_WRITE, decision.learn);
-	if (code == EXIT_DONE) {
-		code = for_each(
-			tool, &desk, argc - first, argv + first, &decision, NULL, delete_one);
-		desk_close(&desk);
-	}
-	return code;
+	return decide(tool, argc, argv, &decision, &verb);
 }

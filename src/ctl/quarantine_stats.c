@@ -39,7 +39,8 @@ static void count_domains(struct stats *stats, const struct item *item)
 	const struct strlist *recipients = &item->envelope.recipients;
 
 	for (size_t i = 0; i < recipients->count; i++) {
-		AUTO(string_free) char *domain = strdup(address_domain(recipients->items[i]));
+		AUTO(string_free)
+		char *domain = address_folded(address_domain(recipients->items[i]));
 		bool again = false;
 
 		for (size_t j = 0; j < i && !again; j++)
@@ -47,9 +48,6 @@ static void count_domains(struct stats *stats, const struct item *item)
 					address_domain(recipients->items[i])) == 0;
 		if (domain == NULL || again)
 			continue;
-		for (char *at = domain; *at != '\0'; at++)
-			if (*at >= 'A' && *at <= 'Z')
-				*at = (char)(*at - 'A' + 'a');
 		/* What is no UTF-8 is no domain either. */
 		json_object_set_new(stats->domains, domain,
 			json_integer(
@@ -229,7 +227,8 @@ int quarantine_stats(struct tool *tool, int argc, char **argv)
 		{ NULL, TAKES_NOTHING, NULL },
 	};
 	struct stats stats = { .now_s = time(NULL), .domains = json_object() };
-	struct list_filter filter = { .limit = 0 };
+	struct list_filter filter = { .progress = desk_list_progress,
+		.progress_context = (void *)"counted" };
 	struct err err = ERR_INIT;
 	struct desk desk;
 	int code;

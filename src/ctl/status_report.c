@@ -43,6 +43,11 @@ static size_t healthy_servers(const json_t *servers)
 	return count;
 }
 
+static const json_t *digest_of(const json_t *status)
+{
+	return json_object_get(json_object_get(status, "upkeep"), "digest");
+}
+
 enum health status_health(const json_t *status)
 {
 	const json_t *servers = json_object_get(status, "servers");
@@ -50,6 +55,8 @@ enum health status_health(const json_t *status)
 
 	if (healthy == 0)
 		return HEALTH_DOWN;
+	if (json_is_true(json_object_get(digest_of(status), "overdue")))
+		return HEALTH_DEGRADED;
 	return healthy == json_array_size(servers) ? HEALTH_GOOD : HEALTH_DEGRADED;
 }
 
@@ -117,6 +124,39 @@ static void print_late(const json_t *late)
 	say_row("late verdicts", row);
 }
 
+static void print_digest(const json_t *digest, time_t now)
+{
+	char row[ROW_SIZE], last[64] = "never", since[64] = "";
+	bool overdue = json_is_true(json_object_get(digest, "overdue"));
+
+	if (!json_is_true(json_object_get(digest, "wanted")))
+		return;
+	if (number(digest, "last_at") != 0) {
+		span((long long)now - number(digest, "last_at"), since, sizeof(since));
+		snprintf(last, sizeof(last), "%s ago", since);
+	}
+	span((long long)now - number(digest, "waiting_since"), since, sizeof(since));
+	snprintf(row, sizeof(row), "%slast sent %s%s%s", overdue ? "OVERDUE: " : "", last,
+		overdue ? "; mail has been held for " : "", overdue ? since : "");
+	say_row("digests", row);
+}
+
+static void print_upkeep(const json_t *upkeep, time_t now)
+{
+	const json_t *expiry = json_object_get(upkeep, "expiry");
+	char row[ROW_SIZE], since[64];
+
+	print_digest(json_object_get(upkeep, "digest"), now);
+	if (number(expiry, "looked_at") != 0) {
+		span((long long)now - number(expiry, "looked_at"), since, sizeof(since));
+		snprintf(row, sizeof(row), "looked %s ago; %lld removed, %lld announced", since,
+			number(expiry, "removed"), number(expiry, "announced"));
+		say_row("expiry", row);
+	}
+	if (text(upkeep, "last_error")[0] != '\0')
+		say_row("upkeep", text(upkeep, "last_error"));
+}
+
 /* "action_reason": count, in the order of the answer. */
 static void print_counters(json_t *counters)
 {
@@ -143,6 +183,7 @@ void status_print(const json_t *status, time_t now)
 	for (size_t i = 0; i < json_array_size(servers); i++)
 		print_server(json_array_get(servers, i), now);
 	print_late(json_object_get(status, "late"));
+	print_upkeep(json_object_get(status, "upkeep"), now);
 	print_counters(json_object_get(status, "counters"));
 	if (number(status, "log_dropped") == 0)
 		return;

@@ -21,6 +21,7 @@
 #include "daemon/process.h"
 #include "daemon/runtime.h"
 #include "daemon/socket.h"
+#include "daemon/upkeep.h"
 #include "protocol/control.h"
 
 /* One client is served at a time, and for this long in all, milliseconds: others wait. */
@@ -43,10 +44,12 @@ int control_reload(struct strlist *errors)
 	pthread_mutex_lock(&one_at_a_time);
 	process_notify_reloading();
 	result = runtime_reload(errors);
-	if (result == 0)
+	if (result == 0) {
 		log_info(NULL, "configuration reloaded");
-	else
+		upkeep_wake();
+	} else {
 		log_err(NULL, "reload failed, the former configuration stays in use");
+	}
 	for (size_t i = 0; i < errors->count; i++)
 		log_err(NULL, "%s", errors->items[i]);
 	process_notify_ready();
@@ -104,6 +107,19 @@ static json_t *late_object(void)
 		(json_int_t)view.finished, "used", (json_int_t)view.used);
 }
 
+static json_t *upkeep_object(void)
+{
+	struct upkeep_view view;
+
+	upkeep_look(&view);
+	return json_pack("{s:{s:I, s:I, s:I, s:I}, s:{s:b, s:I, s:I, s:b}, s:o}", "expiry",
+		"looked_at", (json_int_t)view.looked_s, "removed", (json_int_t)view.removed,
+		"announced", (json_int_t)view.announced, "failed", (json_int_t)view.failed,
+		"digest", "wanted", (int)view.digests, "last_at", (json_int_t)view.digest_s,
+		"waiting_since", (json_int_t)view.waiting_s, "overdue", (int)view.overdue,
+		"last_error", control_text(view.last_error));
+}
+
 static json_t *status_answer(void)
 {
 	struct pool *pool = runtime_pool();
@@ -120,6 +136,7 @@ static json_t *status_answer(void)
 	json_object_set_new(answer, "messages", json_integer(runtime_messages()));
 	json_object_set_new(answer, "servers", servers_array(pool));
 	json_object_set_new(answer, "late", late_object());
+	json_object_set_new(answer, "upkeep", upkeep_object());
 	json_object_set_new(answer, "counters", counters_object());
 	json_object_set_new(answer, "log_dropped", json_integer((json_int_t)log_dropped()));
 	pool_free(&pool);

@@ -24,6 +24,7 @@
 #include "daemon/runtime.h"
 #include "daemon/socket.h"
 #include "daemon/threads.h"
+#include "daemon/upkeep.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/spambridge.conf"
 
@@ -146,7 +147,7 @@ static int start(struct settings *settings, struct err *err)
 		return err_set(err, "libcurl does not start");
 	if (log_start(err) != 0 || runtime_start(settings, err) != 0)
 		return -1;
-	if (control_start(settings, err) != 0)
+	if (upkeep_start(err) != 0 || control_start(settings, err) != 0)
 		return -1;
 	if (threads_start(err) != 0)
 		return -1;

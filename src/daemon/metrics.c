@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/runtime.h"
 #include "daemon/threads.h"
+#include "daemon/upkeep.h"
 
 /* Pairs of action and reason: both are words of our own, so a few dozen at most. */
 #define COUNTERS 64
@@ -201,6 +202,26 @@ static void print_servers(struct buf *out)
 	pool_free(&pool);
 }
 
+static void print_upkeep(struct buf *out)
+{
+	struct upkeep_view view;
+
+	upkeep_look(&view);
+	single(out, "expired_total", "counter", "Held messages removed because they had expired.",
+		view.removed);
+	single(out, "expiry_announced_total", "counter",
+		"Held messages named in the log before they expire.", view.announced);
+	single(out, "expiry_failed_total", "counter", "Expired messages that could not be removed.",
+		view.failed);
+	single(out, "expiry_timestamp_seconds", "gauge",
+		"When the quarantine was last looked through for what has expired, 0: never.",
+		(uint64_t)view.looked_s);
+	single(out, "digest_timestamp_seconds", "gauge",
+		"When digests of held mail went out last, 0: never.", (uint64_t)view.digest_s);
+	single(out, "digest_overdue", "gauge", "1 while mail is held too long without a digest.",
+		view.overdue);
+}
+
 bool metrics_print(struct buf *out)
 {
 	struct late_view late;
@@ -217,6 +238,7 @@ bool metrics_print(struct buf *out)
 	single(out, "late_verdicts", "gauge", "Late verdicts kept for a retry.", late.kept);
 	single(out, "late_verdicts_used_total", "counter", "Retries answered by a late verdict.",
 		late.used);
+	print_upkeep(out);
 	single(out, "log_dropped_total", "counter",
 		"Log records dropped because the log was too slow.", log_dropped());
 	single(out, "config_loaded_timestamp_seconds", "gauge",

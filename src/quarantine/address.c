@@ -79,6 +79,16 @@ bool address_equal(const char *a, const char *b)
 		strcasecmp(a + local, b + local) == 0;
 }
 
+char *address_folded(const char *address)
+{
+	char *copy = strdup(address);
+
+	for (char *at = copy; at != NULL && *at != '\0'; at++)
+		if (*at >= 'A' && *at <= 'Z')
+			*at = (char)(*at - 'A' + 'a');
+	return copy;
+}
+
 bool address_put_header(struct buf *out, const char *address)
 {
 	bool safe = address_is_safe(address);

@@ -59,15 +59,12 @@ static bool grow(struct digest_set *set)
 /* The addressee's mail, new or known; NULL when out of memory or the address is no text. */
 static struct digest_mail *mail_for(struct digest_set *set, const char *to)
 {
-	AUTO(string_free) char *key = strdup(to);
+	AUTO(string_free) char *key = address_folded(to);
 	struct digest_mail *mail;
 	json_t *place;
 
 	if (key == NULL)
 		return NULL;
-	for (char *at = key; *at != '\0'; at++)
-		if (*at >= 'A' && *at <= 'Z')
-			*at = (char)(*at - 'A' + 'a');
 	place = json_object_get(set->index, key);
 	if (place != NULL)
 		return &set->mails[json_integer_value(place)];
@@ -130,9 +127,19 @@ static void put_html(struct buf *out, const char *text)
 struct row {
 	const struct item *item;
 	const char *sender;
+	const char *recipient; /* the first of those that the addressee is told about */
 	char score[SCORE_TEXT_SIZE];
 	int64_t expires_s;
 };
+
+/* "a@example.com and 3 others": of a copy that several share. */
+static void put_others(struct buf *out, const struct item *item)
+{
+	size_t others = item->envelope.recipients.count - 1;
+
+	if (others > 0)
+		buf_printf(out, " and %zu other%s", others, others == 1 ? "" : "s");
+}
 
 static void put_text_row(struct buf *out, const struct row *row)
 {
@@ -140,6 +147,9 @@ static void put_text_row(struct buf *out, const struct row *row)
 	put_day(out, row->item->time_s);
 	buf_printf(out, "  score %s\r\n    From:    ", row->score);
 	put_shown(out, row->sender);
+	buf_puts(out, "\r\n    To:      ");
+	put_shown(out, row->recipient);
+	put_others(out, row->item);
 	buf_puts(out, "\r\n    Subject: ");
 	put_shown(out, row->item->subject);
 	if (row->expires_s != 0) {
@@ -156,6 +166,9 @@ static void put_html_row(struct buf *out, const struct row *row)
 	buf_printf(out, "</td><td>%s</td><td>", row->score);
 	put_html(out, row->sender);
 	buf_puts(out, "</td><td>");
+	put_html(out, row->recipient);
+	put_others(out, row->item);
+	buf_puts(out, "</td><td>");
 	put_html(out, row->item->subject);
 	buf_puts(out, "</td><td>");
 	if (row->expires_s != 0)
@@ -163,17 +176,21 @@ static void put_html_row(struct buf *out, const struct row *row)
 	buf_puts(out, "</td></tr>\r\n");
 }
 
-static void tell(struct collection *collection, const struct item *item, const char *to)
+static void tell(struct collection *collection, const struct item *item, const char *to,
+	const char *recipient)
 {
 	const struct digest_options *options = collection->options;
 	struct digest_mail *mail = mail_for(collection->set, to);
-	struct row row = { item, item->envelope.sender, "-",
+	struct row row = { item, item->envelope.sender, recipient, "-",
 		options->expire == NULL ? 0 : expire_time(options->expire, item) };
 
 	if (mail == NULL) {
 		collection->out_of_memory = true;
 		return;
 	}
+	if (strcmp(mail->last, item->id) == 0)
+		return;
+	memcpy(mail->last, item->id, sizeof(mail->last));
 	mail->items++;
 	if (mail->items > LIMIT_DIGEST_ITEMS) {
 		mail->unnamed++;
@@ -189,55 +206,47 @@ static void tell(struct collection *collection, const struct item *item, const c
 	put_html_row(&mail->html, &row);
 }
 
-/* Came since the last digest, or goes before the next one. */
-static bool is_news(const struct digest_options *options, const struct item *item)
+/*
+ * Did it come since this addressee's last digest, or does it go before there will be another one?
+ * Ends of periods follow each other, so whatever goes is named once, a period before or earlier.
+ */
+static bool is_news(
+	const struct digest_options *options, const struct item *item, const char *addressee)
 {
 	int64_t expires_s = options->expire == NULL ? 0 : expire_time(options->expire, item);
-	int64_t period_s = options->until_s - options->since_s;
+	int64_t since_s = options->since_s, own_s;
 
-	if (item->time_s > options->until_s)
-		return false;
-	if (item->time_s > options->since_s)
-		return true;
-	return expires_s > options->until_s && expires_s <= options->until_s + 2 * period_s &&
-		expires_s > options->until_s + period_s;
-}
-
-static bool told_before(const struct digest_options *options, const struct strlist *recipients,
-	size_t index, const char *contact)
-{
-	for (size_t i = 0; i < index; i++) {
-		const char *other = options->contact_of_domain(
-			address_domain(recipients->items[i]), options->context);
-
-		if (other != NULL && address_equal(other, contact))
-			return true;
+	if (options->since_of != NULL) {
+		own_s = options->since_of(addressee, options->since_context);
+		since_s = own_s > since_s ? own_s : since_s;
 	}
-	return false;
+	if (item->time_s > options->until_s || since_s >= options->until_s)
+		return false;
+	return item->time_s > since_s ||
+		(expires_s > since_s + 2 * DIGEST_PERIOD_S &&
+			expires_s <= options->until_s + 2 * DIGEST_PERIOD_S);
 }
 
 static bool visit(const struct list_line *line, void *context)
 {
 	struct collection *collection = context;
 	const struct digest_options *options = collection->options;
-	const struct strlist *recipients;
+	const struct item *item = &line->stored->item;
 
-	if (line->result != STORED_GOOD || line->review == NULL ||
-		!is_news(options, &line->stored->item))
+	if (line->result != STORED_GOOD || line->review == NULL)
 		return true;
-	recipients = &line->stored->item.envelope.recipients;
-	for (size_t i = 0; i < recipients->count; i++) {
-		const char *to = recipients->items[i], *contact = NULL;
+	for (size_t i = 0; i < item->envelope.recipients.count; i++) {
+		const char *to = item->envelope.recipients.items[i], *contact = NULL;
 
 		if (line->review->lines[i].state == RECIPIENT_RELEASED)
 			continue;
-		if (options->contact_of_domain != NULL)
-			contact = options->contact_of_domain(address_domain(to), options->context);
-		if (contact != NULL && told_before(options, recipients, i, contact))
-			continue;
+		if (options->contact_of != NULL)
+			contact = options->contact_of(item, i, options->context);
+		if (contact != NULL)
+			to = contact;
 		/* Whoever cannot be written to safely is not written to. */
-		if (address_is_safe(contact == NULL ? to : contact))
-			tell(collection, &line->stored->item, contact == NULL ? to : contact);
+		if (address_is_safe(to) && is_news(options, item, to))
+			tell(collection, item, to, item->envelope.recipients.items[i]);
 	}
 	return !collection->out_of_memory;
 }
@@ -313,7 +322,7 @@ static void put_page(struct buf *out, const struct digest_mail *mail, const char
 		"<title>Held mail</title></head><body>\r\n<p>%zu message%s held back as "
 		"probable spam, newest first:</p>\r\n<table border=\"1\" cellpadding=\"4\">"
 		"<tr><th>Reference</th><th>Held since</th><th>Score</th><th>From</th>"
-		"<th>Subject</th><th>Kept until</th></tr>\r\n",
+		"<th>To</th><th>Subject</th><th>Kept until</th></tr>\r\n",
 		mail->items, mail->items == 1 ? " was" : "s were");
 	buf_append(out, buf_text(&mail->html), mail->html.length);
 	buf_puts(out, "</table>\r\n");

@@ -11,82 +11,29 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/cursor.h"
 #include "base/io.h"
 #include "quarantine/address.h"
+#include "quarantine/digest_record.h"
 #include "quarantine/limits.h"
 
 #define MAIL_SIZE (24 * 1024 * 1024)
-#define LAST_FILE "last"
+#define LOCK_FILE "lock"
 
 struct run {
 	const struct directory *directory;
 	struct digest_options options;
+	struct digest_period period;
 	struct courier *courier;
-	int fd;           /* sent.N, locked */
-	struct buf known; /* what it says */
+	struct digest_told told;
+	int fd; /* this period's record */
 	struct digest_result *result;
 };
-
-static bool read_file(const struct directory *directory, const char *name, struct buf *content)
-{
-	AUTO(descriptor_close) int fd = directory_open_file(directory, FOLDER_DIGEST, name);
-	char piece[4096];
-	ssize_t got = -1;
-
-	while (fd >= 0 && (got = read(fd, piece, sizeof(piece))) > 0)
-		buf_append(content, piece, (size_t)got);
-	return fd >= 0 && got == 0 && !content->failed;
-}
-
-int64_t digest_last(const struct directory *directory)
-{
-	AUTO(buf_free) struct buf content;
-	struct cursor cursor;
-	uint64_t number = 0;
-
-	buf_init(&content, 64);
-	if (!read_file(directory, LAST_FILE, &content))
-		return 0;
-	cursor = cursor_over(buf_text(&content), content.length);
-	return cursor_number(&cursor, 99999999999, &number) ? (int64_t)number : 0;
-}
-
-static int set_last(const struct directory *directory, int64_t time_s, struct err *err)
-{
-	char text[32];
-	int length = snprintf(text, sizeof(text), "%" PRId64 "\n", time_s);
-
-	return directory_replace(directory, FOLDER_DIGEST, LAST_FILE, text, (size_t)length, err);
-}
-
-/* The first line of sent.N; 0 when it is missing. */
-static int64_t until_of(const struct buf *known)
-{
-	struct cursor cursor = cursor_over(buf_text(known), known->length);
-	uint64_t number = 0;
-
-	return cursor_literal(&cursor, "until ") && cursor_number(&cursor, 99999999999, &number) &&
-			cursor_byte(&cursor, '\n') ?
-		(int64_t)number :
-		0;
-}
 
 static int append(struct run *run, const char *line, struct err *err)
 {
 	if (io_write_all(run->fd, line, strlen(line)) != 0 || fsync(run->fd) != 0)
 		return err_set_errno(err, errno, "cannot note whom the digest went to");
 	return 0;
-}
-
-static bool was_sent(const struct run *run, const char *to)
-{
-	struct cursor cursor = cursor_over(buf_text(&run->known), run->known.length), line;
-
-	while (cursor_line(&cursor, &line))
-		if (cursor_left(&line) == strlen(to) && memcmp(line.at, to, strlen(to)) == 0)
-			return true;
-	return false;
 }
 
 static long read_buf(const void *context, uint64_t offset, void *bytes, size_t size)
@@ -137,101 +84,108 @@ static int send_one(struct run *run, const struct digest_mail *mail, struct err 
 	return append(run, line, err);
 }
 
+static int64_t since_of(const char *to, const void *context)
+{
+	return digest_told_until(context, to);
+}
+
 static int send_all(struct run *run, struct err *err)
 {
 	struct digest_set set;
-	int result = digest_collect(run->directory, &run->options, &set, err);
+	int result;
 
+	run->options.since_of = since_of;
+	run->options.since_context = &run->told;
+	result = digest_collect(run->directory, &run->options, &set, err);
 	if (result != 0)
 		return -1;
-	for (size_t i = 0; i < set.count && result == 0; i++) {
-		if (was_sent(run, set.mails[i].to))
-			run->result->before++;
-		else
-			result = send_one(run, &set.mails[i], err);
-	}
+	for (size_t i = 0; i < set.count && result == 0; i++)
+		result = send_one(run, &set.mails[i], err);
 	digest_set_free(&set);
 	if (result != 0 || run->result->deferred > 0)
 		return result;
-	return set_last(run->directory, run->options.until_s, err);
+	return digest_set_reported(run->directory, run->options.until_s, err);
 }
 
-/*
- * What an earlier period left unfinished is finished by the one that follows: nobody is told of
- * the same item twice because somebody else's mail was deferred. Old files go.
- */
-static void close_earlier(const struct directory *directory, int64_t period)
+/* One program at a time, whichever period it takes it for. Closing the descriptor unlocks. */
+static int take_lock(struct run *run, int *ret_fd, struct err *err)
 {
-	DIR *names = directory_names(directory, FOLDER_DIGEST);
-	struct dirent *entry;
+	int fd = directory_create(run->directory, FOLDER_DIGEST, LOCK_FILE, 0640);
 
-	while (names != NULL && (entry = readdir(names)) != NULL) {
-		struct cursor name = cursor_over(entry->d_name, strlen(entry->d_name));
-		struct buf content;
-		uint64_t number;
-
-		if (!cursor_literal(&name, "sent.") || !cursor_number(&name, UINT32_MAX, &number) ||
-			!cursor_at_end(&name) || (int64_t)number >= period)
-			continue;
-		buf_init(&content, LIMIT_DIGEST_STATE);
-		if (read_file(directory, entry->d_name, &content) &&
-			until_of(&content) > digest_last(directory))
-			(void)set_last(directory, until_of(&content), NULL);
-		buf_free(&content);
-		(void)unlinkat(dirfd(names), entry->d_name, 0);
-	}
-	if (names != NULL)
-		closedir(names);
-}
-
-/* Open sent.N, new or known, for us alone. */
-static int open_record(struct run *run, int64_t now_s, int64_t period, struct err *err)
-{
-	const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-	int at = run->directory->folders[FOLDER_DIGEST];
-	char name[64], line[64];
-	int fd;
-
-	snprintf(name, sizeof(name), "sent.%" PRId64, period);
-	fd = directory_create(run->directory, FOLDER_DIGEST, name, 0640);
-	if (fd >= 0)
+	if (fd < 0 && errno == EEXIST)
+		fd = directory_open_file(run->directory, FOLDER_DIGEST, LOCK_FILE);
+	if (fd < 0)
+		return err_set_errno(err, errno, "cannot open digest/%s", LOCK_FILE);
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		close(fd);
-	else if (errno != EEXIST)
-		return err_set_errno(err, errno, "cannot create digest/%s", name);
-	run->fd = openat(at, name, flags);
+		run->result->busy = true;
+		return err_set(err, "the digests are being sent already");
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* This period's record: a new one, or what an earlier run left. */
+static int open_record(struct run *run, struct err *err)
+{
+	const struct digest_record *known = &run->told.latest;
+	char name[DIGEST_RECORD_NAME], line[64];
+
+	digest_record_name(run->period.number, name);
+	run->options.until_s = run->period.now_s;
+	if (known->number == run->period.number &&
+		(known->until_s > digest_reported(run->directory) || !run->period.again)) {
+		run->options.until_s = known->until_s;
+		run->result->before = known->count;
+	} else {
+		snprintf(line, sizeof(line), "until %" PRId64 "\n", run->period.now_s);
+		if (directory_replace(
+			    run->directory, FOLDER_DIGEST, name, line, strlen(line), err) != 0)
+			return -1;
+	}
+	run->fd = openat(run->directory->folders[FOLDER_DIGEST], name,
+		O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (run->fd < 0)
 		return err_set_errno(err, errno, "cannot open digest/%s", name);
-	if (flock(run->fd, LOCK_EX | LOCK_NB) != 0)
-		return err_set(err, "the digests are being sent already");
-	if (!read_file(run->directory, name, &run->known))
-		return err_set(err, "cannot read digest/%s", name);
-	run->options.until_s = until_of(&run->known);
-	if (run->options.until_s != 0)
+	/* What a program that was killed had begun to write is nobody's address. */
+	return known->torn ? append(run, "\n", err) : 0;
+}
+
+static int run_locked(struct run *run, struct err *err)
+{
+	if (digest_told_read(run->directory, run->period.number, &run->told, err) != 0 ||
+		open_record(run, err) != 0)
+		return -1;
+	run->options.since_s = digest_reported(run->directory);
+	/* The clock was wrong, and is right again. */
+	if (run->options.since_s > run->period.now_s)
+		run->options.since_s = run->period.now_s - DIGEST_PERIOD_S;
+	/* Reported to the end: this period has its digest. */
+	if (run->options.since_s >= run->options.until_s)
 		return 0;
-	run->options.until_s = now_s;
-	snprintf(line, sizeof(line), "until %" PRId64 "\n", now_s);
-	return append(run, line, err) != 0 || fsync(at) != 0 ? -1 : 0;
+	return send_all(run, err);
 }
 
 int digest_run(const struct directory *directory, const struct digest_options *options,
-	int64_t now_s, int64_t period_s, struct courier *courier, struct digest_result *ret,
+	const struct digest_period *period, struct courier *courier, struct digest_result *ret,
 	struct err *err)
 {
-	struct run run = { directory, *options, courier, -1, { 0 }, ret };
-	int64_t period = now_s / period_s;
+	struct run run = { .directory = directory,
+		.options = *options,
+		.period = *period,
+		.courier = courier,
+		.fd = -1,
+		.result = ret };
+	AUTO(descriptor_close) int lock = -1;
 	int result;
 
 	*ret = (struct digest_result){ 0 };
 	if (!address_is_safe(options->from))
 		return err_set(err, "digest_from is no address: %s", options->from);
-	buf_init(&run.known, LIMIT_DIGEST_STATE);
-	close_earlier(directory, period);
-	result = open_record(&run, now_s, period, err);
-	run.options.since_s = digest_last(directory);
-	/* Reported to the end: this period has its digest. */
-	if (result == 0 && run.options.since_s < run.options.until_s)
-		result = send_all(&run, err);
+	if (take_lock(&run, &lock, err) != 0)
+		return -1;
+	result = run_locked(&run, err);
 	descriptor_close(&run.fd);
-	buf_free(&run.known);
+	digest_told_free(&run.told);
 	return result;
 }

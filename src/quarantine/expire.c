@@ -4,13 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "quarantine/address.h"
-#include "quarantine/release.h"
+#include "quarantine/audit.h"
+#include "quarantine/catalogue.h"
 #include "quarantine/release_mark.h"
 
 struct expiry {
@@ -23,24 +24,18 @@ struct expiry {
 
 int64_t expire_time(const struct expire_options *options, const struct item *item)
 {
-	const struct strlist *recipients = &item->envelope.recipients;
-	int64_t keep_s = -1;
+	int64_t keep_s = options->keep_s;
 
-	if (item->expires_s != 0)
+	if (options->keep_of != NULL && item->expires_s != 0)
 		return item->expires_s;
-	for (size_t i = 0; options->keep_of_domain != NULL && i < recipients->count; i++) {
-		int64_t of_domain = options->keep_of_domain(
-			address_domain(recipients->items[i]), options->context);
+	for (size_t i = 0; options->keep_of != NULL && i < item->envelope.recipients.count; i++) {
+		int64_t own = options->keep_of(item, i, options->context);
 
-		if (of_domain < 0)
-			of_domain = options->keep_s;
-		if (of_domain == 0)
+		if (own == 0)
 			return 0;
-		if (of_domain > keep_s)
-			keep_s = of_domain;
+		if (i == 0 || own > keep_s)
+			keep_s = own;
 	}
-	if (keep_s < 0)
-		keep_s = options->keep_s;
 	return keep_s == 0 ? 0 : item->time_s + keep_s;
 }
 
@@ -60,16 +55,18 @@ static void announce(struct expiry *expiry, const struct stored *stored)
 {
 	int fd;
 
+	expiry->result->announced++;
 	if (expiry->options->dry_run)
 		return;
 	fd = directory_create(expiry->directory, FOLDER_DIGEST, stored->item.id, 0640);
 	if (fd < 0) {
-		expiry->result->failed++;
+		/* Another program was quicker, and has said it. */
+		expiry->result->announced--;
+		expiry->result->failed += errno != EEXIST;
 		return;
 	}
 	close(fd);
-	release_audit(stored, "expires-soon", "*", expiry->options->by, "held", "");
-	expiry->result->announced++;
+	audit_decision(stored, "expires-soon", "*", expiry->options->by, "held", "");
 }
 
 static void forget_announcement(const struct expiry *expiry, const char *id)
@@ -85,7 +82,7 @@ static void remove_item(struct expiry *expiry, const struct catalogue_entry *ent
 
 	if (result == STORED_GOOD && stored_claim(&stored, &err) == STORED_GOOD) {
 		if (stored_remove(expiry->directory, &stored, &err) == 0) {
-			release_audit(&stored, "expire", "*", expiry->options->by, "removed", "");
+			audit_decision(&stored, "expire", "*", expiry->options->by, "removed", "");
 			forget_announcement(expiry, entry->id);
 			expiry->result->removed++;
 		} else {
@@ -134,17 +131,50 @@ static bool visit_line(const struct list_line *line, void *context)
 	return true;
 }
 
-/* Announcements of items that are gone otherwise. */
-static void sweep_announcements(const struct directory *directory)
+/* What is younger may belong to an item that came after the list was made, seconds. */
+#define SWEEP_AGE_S 3600
+
+static bool is_old(const struct directory *directory, enum folder folder, const char *name)
 {
-	DIR *names = directory_names(directory, FOLDER_DIGEST);
+	struct stat status;
+
+	return fstatat(directory->folders[folder], name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISREG(status.st_mode) && status.st_mtime < time(NULL) - SWEEP_AGE_S;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct catalogue_entry *left = a, *right = b;
+
+	return strcmp(left->id, right->id);
+}
+
+static bool is_there(const struct catalogue *catalogue, const char *id)
+{
+	struct catalogue_entry wanted = { .time_us = 0 };
+
+	if (catalogue->count == 0)
+		return false;
+	memcpy(wanted.id, id, ITEM_ID_SIZE);
+	return bsearch(&wanted, catalogue->entries, catalogue->count, sizeof(wanted), by_id) !=
+		NULL;
+}
+
+/* Announcements and states of items that are gone otherwise, or whose remover was killed. */
+static void sweep(const struct directory *directory, enum folder folder)
+{
+	DIR *names = directory_names(directory, folder);
 	struct catalogue catalogue;
 	struct dirent *entry;
 
 	if (names != NULL && catalogue_read(directory, &catalogue, NULL) == 0) {
+		if (catalogue.count > 0)
+			qsort(catalogue.entries, catalogue.count, sizeof(*catalogue.entries),
+				by_id);
 		while ((entry = readdir(names)) != NULL)
 			if (item_id_is_valid(entry->d_name) &&
-				catalogue_find(&catalogue, entry->d_name, NULL) == NULL)
+				!is_there(&catalogue, entry->d_name) &&
+				is_old(directory, folder, entry->d_name))
 				(void)unlinkat(dirfd(names), entry->d_name, 0);
 		catalogue_free(&catalogue);
 	}
@@ -152,18 +182,19 @@ static void sweep_announcements(const struct directory *directory)
 		closedir(names);
 }
 
-int expire_items(const struct directory *directory, const struct expire_options *options,
-	list_visitor *visit, void *context, struct expire_result *ret, struct err *err)
+int expire_items(const struct directory *directory, const struct list_filter *filter,
+	const struct expire_options *options, list_visitor *visit, void *context,
+	struct expire_result *ret, struct err *err)
 {
-	struct list_filter filter = { .limit = 0 };
 	struct expiry expiry = { directory, options, visit, context, ret };
 
 	*ret = (struct expire_result){ 0 };
-	if (list_items(directory, &filter, visit_line, &expiry, err) != 0)
+	if (list_items(directory, filter, visit_line, &expiry, err) != 0)
 		return -1;
 	if (!options->dry_run) {
 		release_mark_sweep(directory);
-		sweep_announcements(directory);
+		sweep(directory, FOLDER_DIGEST);
+		sweep(directory, FOLDER_REVIEW);
 	}
 	return 0;
 }

@@ -187,6 +187,11 @@ static bool has_reviews(const struct directory *directory)
 	return any;
 }
 
+static bool go_on(const struct list_filter *filter, size_t done, size_t total)
+{
+	return filter->progress == NULL || filter->progress(done, total, filter->progress_context);
+}
+
 int list_items(const struct directory *directory, const struct list_filter *filter,
 	list_visitor *visit, void *context, struct err *err)
 {
@@ -199,6 +204,8 @@ int list_items(const struct directory *directory, const struct list_filter *filt
 		const struct catalogue_entry *entry = &catalogue.entries[i];
 		int64_t time_s = entry->time_us / 1000000;
 
+		if (!go_on(filter, i, catalogue.count))
+			break;
 		if (filter->since_s != 0 && time_s < filter->since_s)
 			break;
 		if (filter->before_s != 0 && time_s >= filter->before_s)
@@ -206,6 +213,7 @@ int list_items(const struct directory *directory, const struct list_filter *filt
 		if (!visit_entry(&listing, entry))
 			break;
 	}
+	(void)go_on(filter, catalogue.count, catalogue.count);
 	catalogue_free(&catalogue);
 	return 0;
 }

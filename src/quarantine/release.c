@@ -8,10 +8,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/encode.h"
-#include "base/limits.h"
-#include "base/log.h"
 #include "quarantine/address.h"
+#include "quarantine/audit.h"
 
 #define PIECE_SIZE 65536
 #define MARK_SIZE  1024
@@ -61,26 +59,6 @@ static int scan(const struct stored *stored, unsigned char body[DIGEST_SIZE], bo
 			got = -1;
 	}
 	return got == 0 ? 0 : err_set(err, "cannot read it");
-}
-
-void release_audit(const struct stored *stored, const char *action, const char *recipient,
-	const char *by, const char *result, const char *reply)
-{
-	const char *texts[] = { recipient, by, reply };
-	struct buf safe[3];
-
-	for (size_t i = 0; i < 3; i++) {
-		const char *text = texts[i] == NULL ? "" : texts[i];
-
-		buf_init(&safe[i], LIMIT_LOG_RECORD);
-		encode_log(&safe[i], text, strlen(text));
-	}
-	log_info(stored->sound ? stored->item.envelope.queue_id : NULL,
-		"quarantine=%s action=%s to=%s by=%s uid=%u result=%s reply=%s", stored->entry.id,
-		action, buf_text(&safe[0]), buf_text(&safe[1]), (unsigned)getuid(), result,
-		buf_text(&safe[2]));
-	for (size_t i = 0; i < 3; i++)
-		buf_free(&safe[i]);
 }
 
 struct release {
@@ -148,7 +126,7 @@ static int release_to(struct release *release, size_t index, struct err *err)
 	enum recipient_state state =
 		state_after(release->result, send_copy(release, recipient, reply));
 
-	release_audit(
+	audit_decision(
 		release->stored, "release", recipient, by, recipient_state_name(state), reply);
 	if (!review_set(&release->result->review, index, state, by, reply))
 		return err_set(err, "out of memory");

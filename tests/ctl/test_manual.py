@@ -14,7 +14,8 @@ import pytest
 
 from ctl.conftest import plain_daemon
 from support.badscorer import BadScorer
-from support.daemon import MESSAGE_KEYS, program
+from support.daemon import MESSAGE_KEYS, build_directory, program
+from support.smtp import Sink
 
 TOP = Path(__file__).resolve().parents[2]
 PAGES = [TOP / "src/ctl/spambridgectl.1", TOP / "src/daemon/spambridge.8"]
@@ -38,14 +39,18 @@ def test_mandoc_finds_no_fault(page):
 
 
 def commands(ctl):
-    """(name, example) of every command in --help."""
-    return re.findall(r"^  ([a-z][a-z-]*) .*\n(?:.*\n)*?      example: (.*)$", ctl("--help").out,
-                      re.MULTILINE)
+    """(name, example) of every command in --help, and in that of quarantine."""
+    found = []
+    for group in ((), ("quarantine",)):
+        found += [(" ".join([*group, name]), example) for name, example in re.findall(
+            r"^  ([a-z][a-z-]*) .*\n(?:.*\n)*?      example: (.*)$", ctl(*group, "--help").out,
+            re.MULTILINE)]
+    return found
 
 
 def test_every_command_has_a_section_with_its_example(ctl):
     found = commands(ctl)
-    assert len(found) >= 10
+    assert len(found) >= 20
     for name, example in found:
         assert re.search(rf"^\.Ss {re.escape(name)}\b", TOOL_PAGE, re.MULTILINE), name
         assert example in EXAMPLES
@@ -53,7 +58,8 @@ def test_every_command_has_a_section_with_its_example(ctl):
 
 def test_every_option_is_described(ctl):
     for name, _ in commands(ctl):
-        for option in re.findall(r"--([a-z-]+)", ctl(name, "--help").out.partition("\n\n")[0]):
+        usage = ctl(*name.split(), "--help").out.partition("\n\n")[0]
+        for option in re.findall(r"--([a-z-]+)", usage):
             assert f"Fl -{option}" in TOOL_PAGE, (name, option)
 
 
@@ -69,11 +75,24 @@ def place_for_examples(ctl, workspace):
     ctl.file("mail.log", LOG)
     ctl.file("new.conf", 'scorer "x" { servers = { "unix:/s" } }\n')
     ctl.file("spamass-milter", 'OPTIONS="-u spamass-milter -i 127.0.0.1"\n')
-    with BadScorer(workspace.path) as scorer:
-        with plain_daemon([scorer.listen("good", transport="unix")]) as daemon:
+    with BadScorer(workspace.path) as scorer, Sink() as sink:
+        daemon = plain_daemon([scorer.listen("good", transport="unix")])
+        daemon.write_config(daemon.config.replace(
+            "quarantine {", f'quarantine {{ release = "smtp://127.0.0.1:{sink.port}" '))
+        with daemon:
             ctl.config = Path(daemon.config_path)
+            ctl.quarantine = Path(daemon.workspace.file("quarantine"))
             yield ctl
             daemon.stop_cleanly()
+
+
+def hold_the_examples_item(place):
+    """What the examples of quarantine name, unless one of them has just removed it."""
+    if not list(place.quarantine.glob("*/*Qmfzwi3d6mu*")):
+        message = place.file("held.eml", "Subject: your invoice\r\n\r\nPay.\r\n")
+        subprocess.run([build_directory() + "/tests/quarantine/put", "-I",
+                        "mfzwi3d6mu".ljust(26, "a"), place.quarantine, message, "a@example.net",
+                        "alice@example.com"], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.skipif(not shutil.which("postconf", path="/usr/sbin:/usr/bin"), reason="no Postfix")
@@ -83,6 +102,8 @@ def test_every_example_works(place):
         words = shlex.split(example)[1:]
         words = [Path(word).name if word.startswith(("/etc/default/", "/var/log/")) else word
                  for word in words]
+        if words[0] == "quarantine":
+            hold_the_examples_item(place)
         found = place(*words)
         # An example's Postfix does not name our socket, so doctor has something to find.
         assert found.code in ((1,) if words[0] == "doctor" else (0,)), (example, found.err)

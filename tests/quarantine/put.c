@@ -3,9 +3,9 @@
  * Puts messages into a quarantine for the tests that kill it, starve it and injure it:
  *
  *   put [-d MS] [-b MAX_BYTES] [-i MAX_ITEMS] [-f RESERVE] [-n COUNT] [-t THREADS] [-s SCORE]
- *       [-k] DIRECTORY MESSAGE SENDER RECIPIENT...
+ *       [-k] [-I ID] DIRECTORY MESSAGE SENDER RECIPIENT...
  *
- * -k: stay until the end of standard input, so that writers that were given up come to their end.
+ * -I: the id of the item, whole. -k: stay until the end of standard input, so that writers that were given up come to their end.
  * Says "stored ID" on standard output, unbuffered, as soon as the mail would be accepted, and
  * "failed REASON" when it would be deferred. Exit 0: all were stored; 75: not all; 1: no start.
  */
@@ -29,6 +29,7 @@ struct put {
 	long deadline_ms; /* 0: none */
 	long count, threads;
 	pthread_mutex_t lock;
+	const char *id; /* NULL: a random one */
 	bool failed, stay;
 };
 
@@ -98,7 +99,7 @@ static void say(struct put *put, int result, const char *id, const struct err *e
 static void put_one(struct put *put)
 {
 	struct store_request request = { &put->client, &put->envelope, &put->verdict, put->message,
-		&put->envelope.recipients, "quarantine", "score", 0, NULL };
+		&put->envelope.recipients, "quarantine", "score", 0, put->id };
 	struct err err = ERR_INIT;
 	char id[ITEM_ID_SIZE];
 	int result = put->deadline_ms == 0 ? store_write(put->store, &request, id, &err) :
@@ -133,9 +134,9 @@ static bool take_options(struct put *put, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "+d:b:i:f:n:t:s:k")) != -1) {
+	while ((option = getopt(argc, argv, "+d:b:i:f:n:t:s:kI:")) != -1) {
 		unsigned long number =
-			strchr("sk?", option) != NULL ? 0 : strtoul(optarg, NULL, 10);
+			strchr("skI?", option) != NULL ? 0 : strtoul(optarg, NULL, 10);
 
 		if (option == 'd')
 			put->deadline_ms = (long)number;
@@ -151,6 +152,8 @@ static bool take_options(struct put *put, int argc, char **argv)
 			put->threads = (long)number;
 		else if (option == 'k')
 			put->stay = true;
+		else if (option == 'I')
+			put->id = optarg;
 		else if (option != 's' || !score_parse(optarg, strlen(optarg), &put->verdict.score))
 			return false;
 	}

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A quarantine in a temporary directory, the helpers put and look, and strace around them."""
 
+import email
+import email.policy
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 MESSAGE = (b"Received: from a (b [192.0.2.1]) by c;\n\tMon, 1 Jan 2024 00:00:00 +0000\n"
            b"From: a@example.net\nSubject: test\n\nline\n.\n..\nend\n").replace(b"\n", b"\r\n")
@@ -75,6 +79,60 @@ class Quarantine:
                     return os.path.join(self.path, folder, name)
         raise FileNotFoundError(item)
 
+    def age(self, item, seconds):
+        """Make an item older: by its name, by the time in its metadata, with its checksum."""
+        path = self.item_path(item)
+        owner = os.stat(path)
+        folder, name = os.path.split(path)
+        then = str(int(name[:10]) - seconds)
+        with open(path, "rb") as file:
+            content = file.read()
+        changed = content.replace(f'"time":{name[:10]}'.encode(), f'"time":{then}'.encode())
+        assert changed != content
+        digest = hashlib.sha256(changed[:126] + changed[190:]).hexdigest().encode()
+        os.unlink(path)
+        path = os.path.join(folder, then + name[10:])
+        with open(path, "wb") as file:
+            file.write(changed[:126] + digest + changed[190:])
+        os.chown(path, owner.st_uid, owner.st_gid)
+        os.chmod(path, 0o640)
+
+    def put_old(self, seconds, *options, **names):
+        """One item that came so long ago; its id."""
+        item = self.put(*options, **names).stored[0]
+        self.age(item, seconds)
+        return item
+
+    def announce(self, item, seconds):
+        """Somebody announced, so long ago, that this item will go."""
+        path = os.path.join(self.path, "digest", item)
+        owner = os.stat(self.path)
+        with open(path, "ab"):
+            pass
+        os.chown(path, owner.st_uid, owner.st_gid)
+        os.utime(path, (time.time() - seconds,) * 2)
+
+    def let_time_pass(self, seconds=86400):
+        """All that is known of items and digests is older, by whole days."""
+        for item in self.look():
+            self.age(item, seconds)
+        for name in sorted(self.files("digest")):
+            path = os.path.join(self.path, "digest", name)
+            owner = os.stat(path)
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            if name == "last" or name.startswith("sent."):
+                text = re.sub(r"^(until )?(\d{10})$",
+                              lambda m: (m.group(1) or "") + str(int(m.group(2)) - seconds),
+                              text, count=1, flags=re.M)
+            if name.startswith("sent."):
+                os.unlink(path)
+                path = path.replace(name, f"sent.{int(name[5:]) - seconds // 86400}")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chown(path, owner.st_uid, owner.st_gid)
+            os.utime(path, (owner.st_mtime - seconds,) * 2)
+
     def store_calls(self):
         """The system calls of one write, in order: [(name, how often it was called until then)].
 
@@ -110,6 +168,12 @@ class Outcome:
         self.failed = [line[7:] for line in lines if line.startswith("failed ")]
 
 
+def plain_text(mail):
+    """The text part of a mail."""
+    parsed = email.message_from_bytes(mail, policy=email.policy.default)
+    return parsed.get_body(("plain",)).get_content()
+
+
 def inject(call, when, what):
     return ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:{what}:when={when}")
 
@@ -117,11 +181,11 @@ def inject(call, when, what):
 class Tool:
     """spambridgectl quarantine with a configuration of its own."""
 
-    def __init__(self, quarantine, release="sendmail", extra="",
+    def __init__(self, quarantine, release="sendmail", extra="", policies="",
                  scorer='scorer "x" { servers = { "tcp://127.0.0.1:9" } }'):
         self.quarantine = quarantine
         self.config = quarantine.write("spambridge.conf", (
-            f'log = stderr\n{scorer}\n'
+            f'log = stderr\n{scorer}\n{policies}\n'
             f'quarantine {{\n\tdirectory = "{quarantine.path}"\n\trelease = "{release}"\n'
             f"\t{extra}\n}}\n").encode())
         os.chmod(self.config, 0o600)

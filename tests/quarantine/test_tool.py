@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """spambridgectl quarantine: find, show, count, expire, digests; nothing hostile gets out."""
 
-import email
-import email.policy
-import hashlib
 import os
 import pty
 import re
@@ -170,37 +167,6 @@ def test_mass_actions_are_asked_about(quarantine):
     assert done.stderr.count("action=delete") == 12
 
 
-def age(quarantine, item, seconds):
-    """Make an item older: by its name, and by the time in its metadata."""
-    path = quarantine.item_path(item)
-    name = os.path.basename(path)
-    then = int(name[:10]) - seconds
-    with open(path, "rb") as file:
-        content = file.read()
-    changed = content.replace(f'"time":{name[:10]}'.encode(), f'"time":{then}'.encode())
-    assert changed != content
-    plain = changed[:126] + changed[190:]
-    changed = changed[:126] + hashlib.sha256(plain).hexdigest().encode() + changed[190:]
-    os.unlink(path)
-    path = os.path.join(os.path.dirname(path), str(then) + name[10:])
-    with open(path, "wb") as file:
-        file.write(changed)
-    os.chmod(path, 0o640)
-
-
-def test_expire(quarantine):
-    old, new = quarantine.put("-n", "2").stored
-    age(quarantine, old, 40 * 86400)
-    assert set(quarantine.look().values()) == {"good"}
-    tool = Tool(quarantine)
-    assert old in tool.run("expire", "--dry-run").stdout and len(quarantine.look()) == 2
-    assert "--yes" in tool.run("expire", code=1).stderr
-    done = tool.run("expire", "--yes")
-    assert "1 item removed" in done.stdout and f"quarantine={old} action=expire" in done.stderr
-    assert set(quarantine.look()) == {new}
-    assert tool.json("expire", "--older-than", "1d", "--yes")["removed"] == 0
-
-
 def test_stats(quarantine):
     quarantine.put("-n", "3", "-s", "12.5", recipients=("a@one.example", "b@one.example"))
     quarantine.put("-s", "-2", recipients=("a@two.example",))
@@ -210,56 +176,6 @@ def test_stats(quarantine):
     assert re.search(r"12 -  14 +3 #{50}", text) and re.search(r"below 0 +1 #{17}\n", text)
     report = tool.json("stats")
     assert report["domains"] == {"one.example": 3, "two.example": 1} and report["items"] == 4
-
-
-def part_of(message, kind):
-    return message.get_body((kind,)).get_content()
-
-
-def test_digest(quarantine):
-    """Once in a period, each his own, text and HTML, nothing active, nothing forged."""
-    message = quarantine.write("s.eml", b"From: <b>x</b> <a@example.net>\r\nSubject: =?utf-8?q?"
-                               b"<script>alert(1)</script>=0A=1B[31m_caf=C3=A9?=\r\n\r\nx\r\n")
-    item = quarantine.put(message=message, recipients=("one@example.com", "two@example.org"))
-    item = item.stored[0]
-    quarantine.put(recipients=("one@example.com",))
-    with Sink() as sink:
-        tool = Tool(quarantine, release=f"smtp://127.0.0.1:{sink.port}",
-                    extra='digest_from = "postmaster@example.com"')
-        assert "1  two@example.org" in tool.run("digest").stdout
-        assert item[:10] in tool.run("digest", "--to", "two@example.org").stdout
-        assert "2 sent" in tool.run("digest", "--send").stdout
-        assert "0 sent" in tool.run("digest", "--send").stdout     # a new process: once a day
-        mails = {d.recipients[0]: d for d in sink.deliveries}
-        assert set(mails) == {"one@example.com", "two@example.org"} and len(sink.deliveries) == 2
-        assert mails["two@example.org"].sender == ""
-        parsed = email.message_from_bytes(mails["two@example.org"].data,
-                                          policy=email.policy.default)
-        assert parsed["To"] == "two@example.org" and parsed["Auto-Submitted"] == "auto-generated"
-        text, html = part_of(parsed, "plain"), part_of(parsed, "html")
-        assert item[:10] in text and item[:10] in html and "postmaster@example.com" in text
-        assert "café" in text and "\x1b" not in text + html
-        assert "<script>" not in html and "<b>" not in html and "href" not in html
-        assert "http" not in text
-        tool.run("release", "--to", "one@example.com", item, "--no-mark")
-        sink.clear()
-        assert "0 sent" in tool.run("digest", "--send", "--again").stdout      # nothing is new
-
-
-def test_digest_goes_on_after_a_failure(quarantine):
-    quarantine.put(recipients=("one@example.com", "two@example.org"))
-    down = [True]
-
-    def script(step, path):
-        return "450 later" if step == "rcpt" and path.startswith("two") and down[0] else None
-
-    with Sink(script) as sink:
-        tool = Tool(quarantine, release=f"smtp://127.0.0.1:{sink.port}",
-                    extra='digest_from = "postmaster@example.com"')
-        assert "1 deferred" in tool.run("digest", "--send", code=75).stdout
-        down[0] = False
-        assert "1 sent, 0 refused, 0 deferred, 1 had" in tool.run("digest", "--send").stdout
-        assert len(sink.deliveries) == 2
 
 
 def test_reader_moved_it(quarantine):

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Expiry: by domain, by command and by the daemon, and nothing unreviewed goes unseen."""
+
+import os
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+
+from quarantine import Quarantine, Tool
+from support.badscorer import BadScorer
+from support.daemon import Daemon, Workspace, program
+from support.messages import make
+from support.mta import send
+from support.process import wait_for
+from support.smtp import Sink
+
+DAY = 86400
+
+
+def test_named_a_day_before(quarantine):
+    """The first run names what is due in the log; a day later it goes, and the log says so."""
+    old, new = quarantine.put("-n", "2").stored
+    quarantine.age(old, 40 * DAY)
+    assert set(quarantine.look().values()) == {"good"}
+    tool = Tool(quarantine)
+    assert "0 items would be removed\n1 more" in tool.run("expire", "--dry-run").stdout
+    assert quarantine.files("digest") == []
+    done = tool.run("expire", "--yes")
+    assert "0 items removed" in done.stdout
+    assert f"quarantine={old} action=expires-soon" in done.stderr
+    again = tool.run("expire", "--yes")     # not said twice, and not hurried
+    assert "expires-soon" not in again.stderr and len(quarantine.look()) == 2
+    quarantine.announce(old, DAY + 1)
+    assert old in tool.run("expire", "--dry-run").stdout and len(quarantine.look()) == 2
+    assert "--yes" in tool.run("expire", code=1).stderr
+    done = tool.run("expire", "--yes")
+    assert "1 item removed" in done.stdout and f"quarantine={old} action=expire " in done.stderr
+    assert set(quarantine.look()) == {new}
+    assert quarantine.files("digest") == []
+
+
+def test_now_does_not_wait(quarantine):
+    old, new = quarantine.put("-n", "2").stored
+    quarantine.age(old, 40 * DAY)
+    report = Tool(quarantine).json("expire", "--now", "--yes")
+    assert report["removed"] == 1 and [item["id"] for item in report["items"]] == [old]
+    assert set(quarantine.look()) == {new}
+    assert Tool(quarantine).json("expire", "--older-than", "1d", "--now", "--yes")["removed"] == 0
+
+
+def test_who_asks_sees_what_goes(quarantine):
+    """Without --yes and without a terminal nothing goes, but what would is listed."""
+    item = quarantine.put_old(40 * DAY)
+    done = Tool(quarantine).run("expire", "--now", code=1)
+    assert item in done.stdout and "--yes" in done.stderr and set(quarantine.look()) == {item}
+
+
+def test_reviewed_items_need_no_notice(quarantine):
+    """Somebody has decided on one of its copies: it was seen."""
+    item = quarantine.put_old(40 * DAY, recipients=("a@example.com", "b@example.com"))
+    with Sink() as sink:
+        tool = Tool(quarantine, release=f"smtp://127.0.0.1:{sink.port}")
+        tool.run("release", item, "--to", "a@example.com")
+    done = tool.run("expire", "--yes")
+    assert "expires-soon" not in done.stderr and quarantine.look() == {}
+    assert quarantine.files("review") == []
+
+
+POLICIES = """
+domain  "short.example" { expire = 2d }
+domain  "long.example" { expire = 60d }
+address "keeper@short.example" { expire = 90d }
+policy  { expire = 10d }
+outbound { expire = 5d }
+trusted_networks = { "192.0.2.0/24" }
+"""
+
+
+@pytest.mark.parametrize("recipients,days", [
+    (("x@short.example",), 2), (("x@SHORT.example",), 2), (("x@long.example",), 60),
+    (("keeper@short.example",), 90), (("x@other.example",), 10), (("no-domain",), 10),
+    (("x@short.example", "y@other.example"), 10),
+    (("x@short.example", "y@long.example", "z@other.example"), 60)])
+def test_each_domain_has_its_own(quarantine, recipients, days):
+    """Of several recipients the one who keeps it longest decides."""
+    younger = quarantine.put_old(days * DAY - 60, recipients=recipients)
+    older = quarantine.put_old(days * DAY + 60, recipients=recipients)
+    tool = Tool(quarantine, policies=POLICIES)
+    report = tool.json("expire", "--now", "--dry-run")
+    assert [item["id"] for item in report["items"]] == [older]
+    assert set(quarantine.look()) == {younger, older}
+
+
+def test_the_section_quarantine_is_the_default(quarantine):
+    item = quarantine.put_old(4 * DAY)
+    assert Tool(quarantine).json("expire", "--now", "--dry-run")["items"] == []
+    tool = Tool(quarantine, extra="expire = 3d")
+    assert tool.json("expire", "--now", "--dry-run")["items"][0]["id"] == item
+    tool = Tool(quarantine, extra="expire = 3d", policies="policy { expire = 5d }")
+    assert tool.json("expire", "--now", "--dry-run")["items"] == []
+
+
+def test_an_own_time_counts_unless_told_otherwise(quarantine):
+    """Kept refusals carry theirs; --older-than is an order all the same."""
+    item = quarantine.put_old(4 * DAY)
+    path = quarantine.item_path(item)
+    with open(path, "rb") as file:
+        content = file.read()
+    assert b'"expires"' not in content
+    tool = Tool(quarantine, extra="expire = 3d")
+    assert len(tool.json("expire", "--now", "--dry-run")["items"]) == 1
+    report = tool.json("expire", "--older-than", "3d", "--now", "--dry-run")
+    assert len(report["items"]) == 1
+    assert tool.json("expire", "--older-than", "5d", "--now", "--dry-run")["items"] == []
+
+
+def test_what_killed_removers_left(quarantine):
+    """States and announcements without an item go, once they are old."""
+    quarantine.put()
+    for folder in ("review", "digest"):
+        for name in ("a" * 26, "b" * 26):
+            path = os.path.join(quarantine.path, folder, name)
+            open(path, "w").close()
+            if name[0] == "a":
+                os.utime(path, (1, 1))
+    Tool(quarantine).run("expire", "--yes")
+    assert quarantine.files("review") == quarantine.files("digest") == ["b" * 26]
+
+
+def test_many_at_once(quarantine):
+    """Daemon, timer and command at the same time: each item is named once and removed once."""
+    items = [quarantine.put_old(40 * DAY) for _ in range(15)]
+    tool = Tool(quarantine)
+    logs = []
+
+    def expire():
+        done = tool.run("expire", "--yes")
+        logs.append(done.stderr)
+
+    def at_once():
+        logs.clear()
+        threads = [threading.Thread(target=expire) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return "".join(logs)
+
+    log = at_once()
+    assert sorted(re.findall(r"quarantine=(\w+) action=expires-soon", log)) == sorted(items)
+    for item in items:
+        quarantine.announce(item, DAY + 1)
+    log = at_once()
+    assert sorted(re.findall(r"quarantine=(\w+) action=expire ", log)) == sorted(items)
+    assert quarantine.look() == {}
+
+
+class Held:
+    """A daemon whose quarantine we can write to, not started yet."""
+
+    def __init__(self, servers=("tcp://127.0.0.1:9",), section="", **options):
+        self.daemon = Daemon(servers, policy="tag = 5\nquarantine = 10\nreject = 15", **options)
+        self.daemon.write_config(self.daemon.config.replace("quarantine {",
+                                                            "quarantine { " + section))
+        self.quarantine = Quarantine(parent=self.daemon.workspace.path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.daemon.kill()
+        self.quarantine.__exit__()
+
+    def upkeep(self):
+        return self.daemon.status()["upkeep"]
+
+    def metric(self, name):
+        text = subprocess.run([program("spambridgectl"), "-c", self.daemon.config_path, "metrics"],
+                              capture_output=True, text=True, check=True).stdout
+        return float(re.search(rf"^spambridge_{name} (\S+)$", text, re.M).group(1))
+
+
+def test_the_daemon_does_it():
+    """At its start and after a reload; announced first, then gone, and the status tells."""
+    with Held() as held:
+        old, new = held.quarantine.put_old(40 * DAY), held.quarantine.put().stored[0]
+        with held.daemon as daemon:
+            daemon.wait_log(f"quarantine={old} action=expires-soon")
+            wait_for(lambda: held.upkeep()["expiry"]["looked_at"], "a look at all items")
+            assert held.upkeep()["expiry"]["announced"] == 1
+            assert set(held.quarantine.look()) == {old, new}
+            held.quarantine.announce(old, DAY + 1)
+            daemon.reload()
+            daemon.wait_log(f"quarantine={old} action=expire ")
+            wait_for(lambda: held.upkeep()["expiry"]["removed"] == 1, "the count")
+            assert held.metric("expired_total") == 1 and held.metric("expiry_timestamp_seconds") > 1
+            assert set(held.quarantine.look()) == {new}
+            daemon.stop_cleanly()
+
+
+def test_a_quarantine_that_is_not_there():
+    """Nothing to do is no trouble; what cannot be looked at is."""
+    with Held() as held:
+        held.daemon.write_config(held.daemon.config.replace("quarantine = 10", "quarantine = off"))
+        os.rmdir(held.quarantine.path)
+        with held.daemon as daemon:
+            assert held.upkeep()["last_error"] == ""
+            os.mkdir(held.quarantine.path)
+            os.chmod(held.quarantine.path, 0o777)
+            daemon.reload()
+            wait_for(lambda: held.upkeep()["last_error"] != "", "the trouble in the status")
+            daemon.wait_log("quarantine: upkeep: ")
+            daemon.stop_cleanly()
+
+
+def test_waiting_scans_go_first():
+    """While scans wait for a server each item takes a second; afterwards it goes fast again."""
+    with Workspace() as place, BadScorer(place.path) as scorer, \
+            Held([scorer.listen("a", seconds=30)], scorer="max_connections = 1",
+                 deadline="4s") as held:
+        with held.daemon as daemon:
+            wait_for(lambda: held.upkeep()["expiry"]["looked_at"], "the first look")
+            for item in held.quarantine.put("-n", "3000").stored:
+                held.quarantine.age(item, 40 * DAY)
+                held.quarantine.announce(item, DAY + 1)
+            daemon.reload()
+            senders = [threading.Thread(target=send, args=(daemon.address, make()))
+                       for _ in range(4)]
+            for sender in senders:
+                sender.start()
+            wait_for(lambda: daemon.status()["servers"][0]["waiting"] >= 2, "scans that wait")
+            began, before = time.monotonic(), len(held.quarantine.files("new"))
+            assert before > 100, "too few were left to see anything"
+            wait_for(lambda: len(held.quarantine.files("new")) < before, "some progress all the same")
+            took, gone = time.monotonic() - began, before - len(held.quarantine.files("new"))
+            assert gone <= took + 2
+            for sender in senders:
+                sender.join()
+            wait_for(lambda: held.quarantine.files("new") == [], "the rest to go")
+            daemon.stop_cleanly()
