@@ -15,6 +15,8 @@
 
 /* Columns of what always has the same width, blanks between included: time, id, score, state. */
 #define FIXED_WIDTH (16 + 1 + SHORT_ID + 1 + 7 + 1 + 8 + 1)
+/* Without clock and state, for terminals that are too narrow for all of it. */
+#define NARROW_WIDTH (10 + 1 + SHORT_ID + 1 + 7 + 1)
 /* Columns left for the rest on the narrowest terminal. */
 #define LEAST_WIDTH 14
 /* One cell of a line before it is cut, bytes. */
@@ -22,7 +24,9 @@
 
 struct list_output {
 	bool json;
+	bool narrow; /* no clock, no state */
 	size_t shown, damaged;
+	size_t rest_width; /* of the next three and the blanks between */
 	size_t sender_width, recipient_width, subject_width; /* columns; 0: as long as it is */
 };
 
@@ -44,11 +48,15 @@ static size_t terminal_width(void)
 
 static void share_width(struct list_output *output)
 {
-	size_t width = terminal_width(), left;
+	size_t width = terminal_width(), fixed = FIXED_WIDTH, left;
 
 	if (width == 0)
 		return;
-	left = width < FIXED_WIDTH + LEAST_WIDTH ? LEAST_WIDTH : width - FIXED_WIDTH;
+	output->narrow = width < FIXED_WIDTH + LEAST_WIDTH;
+	if (output->narrow)
+		fixed = NARROW_WIDTH;
+	left = width < fixed + LEAST_WIDTH ? LEAST_WIDTH : width - fixed;
+	output->rest_width = left;
 	output->sender_width = (left - 2) * 3 / 10;
 	output->recipient_width = (left - 2) * 3 / 10;
 	output->subject_width = left - 2 - output->sender_width - output->recipient_width;
@@ -84,10 +92,10 @@ static uint32_t character(const char *at, size_t *ret_length)
 	return c;
 }
 
-/* Print untrusted text in a column: cut with a '~', filled with blanks. 0: neither. */
-static void cell(const char *text, size_t width, bool last)
+/* Print untrusted text, cut with a '~' where it is wider than that; 0: as long as it is. */
+static size_t cut(const char *text, size_t width)
 {
-	struct buf safe;
+	AUTO(buf_free) struct buf safe;
 	size_t used = 0, length = 0;
 	const char *at;
 
@@ -101,43 +109,57 @@ static void cell(const char *text, size_t width, bool last)
 		used += columns;
 	}
 	fwrite(buf_text(&safe), 1, (size_t)(at - buf_text(&safe)), stdout);
-	if (*at != '\0') {
-		putchar('~');
-		used++;
-	}
-	for (; used < width && !last; used++)
+	if (*at == '\0')
+		return used;
+	putchar('~');
+	return used + 1;
+}
+
+/* A cell, filled with blanks, and one behind it. */
+static void cell(const char *text, size_t width)
+{
+	for (size_t used = cut(text, width); used < width; used++)
 		putchar(' ');
-	if (!last)
-		putchar(' ');
-	buf_free(&safe);
+	putchar(' ');
 }
 
 /* "a@b" or "a@b +4": how many there are is never hidden (trap 79). */
 static void recipients_cell(const struct strlist *recipients, size_t width)
 {
-	char text[CELL_SIZE], more[32] = "";
-	size_t room;
+	char more[32] = "";
+	size_t length, used;
 
-	if (recipients->count > 1)
-		snprintf(more, sizeof(more), " +%zu", recipients->count - 1);
-	room = width > strlen(more) + 1 ? width - strlen(more) : 0;
-	snprintf(text, sizeof(text), "%s", recipients->items[0]);
-	if (more[0] == '\0') {
-		cell(text, width, false);
+	if (recipients->count == 1) {
+		cell(recipients->items[0], width);
 		return;
 	}
-	cell(text, room, true);
-	/* Unfilled: what comes behind belongs to it. */
-	cell(more, 0, false);
+	length = (size_t)snprintf(more, sizeof(more), " +%zu", recipients->count - 1);
+	used = cut(recipients->items[0], width == 0 ? 0 : width > length + 1 ? width - length : 1);
+	fputs(more, stdout);
+	for (used += length; used < width; used++)
+		putchar(' ');
+	putchar(' ');
 }
 
-static void print_unreadable(const struct list_line *line)
+/* What every line begins with. */
+static void print_start(const struct list_output *output, int64_t time_s, const char *id,
+	const char *score, const char *state)
 {
 	char when[DAY_TIME_SIZE];
 
-	printf("%s %.*s %7s %-8s ", day_time(line->stored->entry.time_us / 1000000, when), SHORT_ID,
-		line->stored->entry.id, "-", "DAMAGED");
-	cell(line->trouble, 0, true);
+	printf("%.*s %.*s %7s ", output->narrow ? 10 : DAY_TIME_SIZE, day_time(time_s, when),
+		SHORT_ID, id, score);
+	if (!output->narrow)
+		printf("%-8s ", state);
+}
+
+static void print_unreadable(const struct list_output *output, const struct list_line *line)
+{
+	const struct catalogue_entry *entry = &line->stored->entry;
+
+	print_start(output, entry->time_us / 1000000, entry->id, output->narrow ? "DAMAGED" : "-",
+		"DAMAGED");
+	cut(line->trouble, output->rest_width);
 	putchar('\n');
 }
 
@@ -146,15 +168,15 @@ static void print_item(const struct list_output *output, const struct list_line 
 	const struct item *item = &line->stored->item;
 	AUTO(string_free) char *subject = readable(item->subject);
 	const char *sender = item->envelope.sender;
-	char when[DAY_TIME_SIZE], score[SCORE_TEXT_SIZE] = "-";
+	char score[SCORE_TEXT_SIZE] = "-";
 
 	if (item->verdict.status == VERDICT_SCORED)
 		score_format(item->verdict.score, 1, score);
-	printf("%s %.*s %7s %-8s ", day_time(item->time_s, when), SHORT_ID, item->id, score,
+	print_start(output, item->time_s, item->id, score,
 		line->review == NULL ? "?" : recipient_state_name(review_summary(line->review)));
-	cell(sender[0] == '\0' ? "<>" : sender, output->sender_width, false);
+	cell(sender[0] == '\0' ? "<>" : sender, output->sender_width);
 	recipients_cell(&item->envelope.recipients, output->recipient_width);
-	cell(subject == NULL ? "" : subject, output->subject_width, true);
+	cut(subject == NULL ? "" : subject, output->subject_width);
 	putchar('\n');
 }
 
@@ -172,6 +194,7 @@ static bool visit(const struct list_line *line, void *context)
 {
 	struct list_output *output = context;
 
+	desk_progress_hide();
 	output->shown++;
 	output->damaged += line->result != STORED_GOOD;
 	if (output->json)
@@ -179,7 +202,7 @@ static bool visit(const struct list_line *line, void *context)
 	else if (line->result == STORED_GOOD)
 		print_item(output, line);
 	else
-		print_unreadable(line);
+		print_unreadable(output, line);
 	return ferror(stdout) == 0;
 }
 

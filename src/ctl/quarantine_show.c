@@ -103,22 +103,22 @@ static void show_facts(const struct stored *stored, const struct review *review)
 	say_row("Subject", subject);
 }
 
-/* One line without its end, cut; tabs are shown as blanks, all else as encode_terminal has it. */
-static void show_line(struct cursor line)
+/* One line without its end, cut; tabs become blanks, all else is for an encoder. */
+static void copy_line(struct cursor line, char ret_text[LINE_SHOWN + 8])
 {
 	size_t length = cursor_left(&line);
-	char text[LINE_SHOWN + 4];
 	size_t shown = length < LINE_SHOWN ? length : LINE_SHOWN;
 
 	for (size_t i = 0; i < shown; i++)
-		text[i] = line.at[i] == '\t' ? ' ' : line.at[i] == '\0' ? '?' : line.at[i];
-	text[shown] = '\0';
-	fputs("  ", stdout);
-	say_untrusted(text);
-	puts(shown < length ? " ..." : "");
+		ret_text[i] = line.at[i] == '\t' ? ' ' : line.at[i] == '\0' ? '?' : line.at[i];
+	snprintf(ret_text + shown, 8, "%s", shown < length ? " ..." : "");
 }
 
-static int show_message(const struct stored *stored, uint64_t lines)
+typedef void line_visitor(const char *line, bool in_body, void *context);
+
+/* The header and up to `lines` lines of the text; false when it cannot be read. */
+static bool each_line(
+	const struct stored *stored, uint64_t lines, line_visitor *visit, void *context)
 {
 	AUTO(string_free) char *bytes = malloc(HEAD_SIZE);
 	long got = bytes == NULL ? -1 : stored_read(stored, 0, bytes, HEAD_SIZE);
@@ -127,23 +127,62 @@ static int show_message(const struct stored *stored, uint64_t lines)
 	struct cursor cursor, line;
 
 	if (got < 0)
-		return tool_fail("cannot read the message");
-	puts("\nHeader:");
+		return false;
 	cursor = cursor_over(bytes, (size_t)got);
 	while (!cursor_at_end(&cursor) && shown < lines) {
+		char text[LINE_SHOWN + 8];
+
 		if (!cursor_line(&cursor, &line)) {
 			line = cursor;
 			cursor.at = cursor.end;
 		}
 		if (!in_body && cursor_at_end(&line)) {
 			in_body = true;
-			puts("\nText:");
 			continue;
 		}
 		shown += in_body;
-		show_line(line);
+		copy_line(line, text);
+		visit(text, in_body, context);
 	}
-	return EXIT_DONE;
+	return true;
+}
+
+static void print_line(const char *line, bool in_body, void *context)
+{
+	bool *text_begun = context;
+
+	if (in_body && !*text_begun)
+		puts("\nText:");
+	*text_begun = in_body;
+	fputs("  ", stdout);
+	say_untrusted(line);
+	putchar('\n');
+}
+
+static int show_message(const struct stored *stored, uint64_t lines)
+{
+	bool text_begun = false;
+
+	puts("\nHeader:");
+	return each_line(stored, lines, print_line, &text_begun) ?
+		EXIT_DONE :
+		tool_fail("cannot read the message");
+}
+
+static void add_line(const char *line, bool in_body, void *json)
+{
+	json_array_append_new(json_object_get(json, in_body ? "text" : "header"), json_text(line));
+}
+
+static json_t *show_json(const struct stored *stored, const struct review *review,
+	const char *trouble, uint64_t lines)
+{
+	json_t *json = item_as_json(stored, STORED_GOOD, review, trouble);
+
+	json_object_set_new(json, "header", json_array());
+	json_object_set_new(json, "text", json_array());
+	(void)each_line(stored, lines, add_line, json);
+	return json;
 }
 
 static int copy_raw(const struct stored *stored, int fd)
@@ -195,7 +234,7 @@ static int show_sound(struct tool *tool, const struct desk *desk, const struct s
 		return show_raw(stored, options->output);
 	known = review_read(&desk->directory, &stored->item, &review, &err) == 0;
 	if (tool->json) {
-		say_json(item_as_json(stored, STORED_GOOD, known ? &review : NULL, err.text));
+		say_json(show_json(stored, known ? &review : NULL, err.text, options->line_count));
 	} else {
 		show_facts(stored, known ? &review : NULL);
 		show_message(stored, options->line_count);

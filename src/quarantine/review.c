@@ -143,8 +143,9 @@ static bool take_line(struct cursor *line, struct review *review)
 	uint64_t index, seconds;
 	struct review_line *entry;
 
-	if (!cursor_number(line, review->count - 1, &index) || !take_state(line, &state) ||
-		!cursor_byte(line, ' ') || !cursor_number(line, 99999999999, &seconds))
+	if (!cursor_number(line, UINT32_MAX, &index) || index >= review->count ||
+		!take_state(line, &state) || !cursor_byte(line, ' ') ||
+		!cursor_number(line, 99999999999, &seconds))
 		return false;
 	entry = &review->lines[index];
 	if (entry->by != NULL)
