@@ -17,14 +17,15 @@
 #define FIXED_WIDTH (16 + 1 + SHORT_ID + 1 + 7 + 1 + 8 + 1)
 /* Without clock and state, for terminals that are too narrow for all of it. */
 #define NARROW_WIDTH (10 + 1 + SHORT_ID + 1 + 7 + 1)
-/* Columns left for the rest on the narrowest terminal. */
+/* Columns left for the rest; where there are fewer the subject is all of it. */
 #define LEAST_WIDTH 14
 /* One cell of a line before it is cut, bytes. */
 #define CELL_SIZE 4096
 
 struct list_output {
 	bool json;
-	bool narrow; /* no clock, no state */
+	bool narrow;       /* no clock, no state */
+	bool only_subject; /* no sender, no recipients */
 	size_t shown, damaged;
 	size_t rest_width; /* of the next three and the blanks between */
 	size_t sender_width, recipient_width, subject_width; /* columns; 0: as long as it is */
@@ -55,8 +56,13 @@ static void share_width(struct list_output *output)
 	output->narrow = width < FIXED_WIDTH + LEAST_WIDTH;
 	if (output->narrow)
 		fixed = NARROW_WIDTH;
-	left = width < fixed + LEAST_WIDTH ? LEAST_WIDTH : width - fixed;
+	left = width > fixed ? width - fixed : 1;
 	output->rest_width = left;
+	output->only_subject = left < LEAST_WIDTH;
+	if (output->only_subject) {
+		output->subject_width = left;
+		return;
+	}
 	output->sender_width = (left - 2) * 3 / 10;
 	output->recipient_width = (left - 2) * 3 / 10;
 	output->subject_width = left - 2 - output->sender_width - output->recipient_width;
@@ -174,8 +180,10 @@ static void print_item(const struct list_output *output, const struct list_line 
 		score_format(item->verdict.score, 1, score);
 	print_start(output, item->time_s, item->id, score,
 		line->review == NULL ? "?" : recipient_state_name(review_summary(line->review)));
-	cell(sender[0] == '\0' ? "<>" : sender, output->sender_width);
-	recipients_cell(&item->envelope.recipients, output->recipient_width);
+	if (!output->only_subject) {
+		cell(sender[0] == '\0' ? "<>" : sender, output->sender_width);
+		recipients_cell(&item->envelope.recipients, output->recipient_width);
+	}
 	cut(subject == NULL ? "" : subject, output->subject_width);
 	putchar('\n');
 }

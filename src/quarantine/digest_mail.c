@@ -56,7 +56,7 @@ static bool grow(struct digest_set *set)
 	return true;
 }
 
-/* The addressee's mail, new or known; NULL when out of memory or the address is no text. */
+/* The addressee's mail, new or known; NULL when out of memory. The address is UTF-8. */
 static struct digest_mail *mail_for(struct digest_set *set, const char *to)
 {
 	AUTO(string_free) char *key = address_folded(to);
@@ -227,6 +227,15 @@ static bool is_news(
 			expires_s <= options->until_s + 2 * DIGEST_PERIOD_S);
 }
 
+/* jansson refuses anything else. */
+static bool is_utf8(const char *text)
+{
+	json_t *value = json_string(text);
+
+	json_decref(value);
+	return value != NULL;
+}
+
 static bool visit(const struct list_line *line, void *context)
 {
 	struct collection *collection = context;
@@ -245,7 +254,7 @@ static bool visit(const struct list_line *line, void *context)
 		if (contact != NULL)
 			to = contact;
 		/* Whoever cannot be written to safely is not written to. */
-		if (address_is_safe(to) && is_news(options, item, to))
+		if (address_is_safe(to) && is_utf8(to) && is_news(options, item, to))
 			tell(collection, item, to, item->envelope.recipients.items[i]);
 	}
 	return !collection->out_of_memory;

@@ -19,6 +19,20 @@ MESSAGE = (b"Received: from a (b [192.0.2.1]) by c;\n\tMon, 1 Jan 2024 00:00:00 
 PATH_CALLS = re.compile(r"^(?:\d+ +)?(\w+)\(")
 
 
+# All that is neither printable ASCII nor a line end nor well-formed UTF-8 that shows.
+CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
+HIDDEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+
+def is_safe(output):
+    """Nothing in it can drive a terminal, or stands there without being seen."""
+    text = output.decode("utf-8")       # raises when it is no UTF-8
+    found = CONTROL.search(output)
+    assert not found, output[max(0, found.start() - 60):found.end() + 60]
+    found = HIDDEN.search(text)
+    assert not found, ascii(text[max(0, found.start() - 60):found.end() + 60])
+
+
 def helper(name):
     return os.path.join(os.path.abspath(os.environ.get("SPAMBRIDGE_BUILD", "build")),
                         "tests/quarantine", name)

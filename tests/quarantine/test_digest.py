@@ -81,7 +81,8 @@ def test_who_is_told(quarantine):
                                         "c@other.example", "d@plain.example")).stored[0]
     quarantine.put(recipients=("x@silent.example",))
     quarantine.put(recipients=("own@silent.example",))
-    quarantine.put(recipients=("not an address", "evil@x\r\nBcc: all@example.com"))
+    quarantine.put(recipients=("not an address", "evil@x\r\nBcc: all@example.com",
+                               b"latin\xe9@plain.example"))
     with Sink() as sink:
         tool = tool_for(quarantine, sink, policies=POLICIES)
         assert "3 sent" in tool.run("digest", "--send").stdout
