@@ -199,6 +199,7 @@ void desk_close(struct desk *desk)
 static struct {
 	time_t at;
 	int columns;
+	int terminal; /* 1: standard error is one, -1: it is not, 0: nobody has asked */
 } progress;
 
 void desk_progress_hide(void)
@@ -212,7 +213,10 @@ void desk_progress(const char *what, size_t done, size_t total)
 {
 	time_t now = time(NULL);
 
-	if (!isatty(STDERR_FILENO))
+	/* Asked once: this is called for each of many items. */
+	if (progress.terminal == 0)
+		progress.terminal = isatty(STDERR_FILENO) ? 1 : -1;
+	if (progress.terminal < 0)
 		return;
 	if (progress.at == 0)
 		progress.at = now; /* nothing that is over within a second shows any */

@@ -71,7 +71,8 @@ static enum stored_result read_long(struct stored *stored, size_t need, struct e
 static enum stored_result read_metadata(struct stored *stored, struct err *err)
 {
 	char first[ITEM_FIRST_READ];
-	long got = read_at(stored->fd, first, sizeof(first), 0);
+	size_t wanted = stored->size < sizeof(first) ? (size_t)stored->size : sizeof(first);
+	long got = read_at(stored->fd, first, wanted, 0);
 	enum item_parse_result parsed;
 	size_t need = 0;
 

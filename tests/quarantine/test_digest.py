@@ -4,15 +4,14 @@
 import email
 import email.policy
 import os
-import re
-import subprocess
 import threading
 
 import pytest
 
-from quarantine import Quarantine, Tool, plain_text
+from held import Held
+from quarantine import Tool, plain_text
 from support.badscorer import BadScorer
-from support.daemon import Daemon, Workspace, program
+from support.daemon import Workspace
 from support.process import wait_for
 from support.smtp import Sink
 
@@ -255,54 +254,38 @@ def test_a_clock_that_was_wrong(quarantine):
         assert "1 sent" in tool.run("digest", "--send").stdout
 
 
-def status_of(daemon):
-    done = subprocess.run([program("spambridgectl"), "-c", daemon.config_path, "status"],
-                          capture_output=True, text=True, check=False)
-    return done.stdout
-
-
-def metric(daemon, name):
-    text = subprocess.run([program("spambridgectl"), "-c", daemon.config_path, "metrics"],
-                          capture_output=True, text=True, check=True).stdout
-    return float(re.search(rf"^spambridge_{name} (\S+)$", text, re.M).group(1))
-
-
 def test_alarm():
     """Nobody was told for more than a day: status, metric and log say so until somebody is."""
-    with Workspace() as place, BadScorer(place.path) as scorer, Sink() as sink:
-        daemon = Daemon([scorer.listen("a")], policy="tag = 5\nquarantine = 10\nreject = 15")
-        quarantine = Quarantine(parent=daemon.workspace.path)
-        daemon.write_config(daemon.config.replace(
-            "quarantine {", f'quarantine {{ {FROM} release = "smtp://127.0.0.1:{sink.port}" '))
-        quarantine.put_old(25 * 3600)
-        with daemon:
-            wait_for(lambda: daemon.status()["upkeep"]["digest"]["wanted"], "a first look")
-            assert not daemon.status()["upkeep"]["digest"]["overdue"]
-            assert metric(daemon, "digest_overdue") == 0
-            quarantine.put_old(27 * 3600)
-            wait_for(lambda: daemon.status()["upkeep"]["digest"]["overdue"], "the alarm")
+    with Workspace() as place, BadScorer(place.path) as scorer, Sink() as sink, \
+            Held([scorer.listen("a")],
+                 section=f'{FROM} release = "smtp://127.0.0.1:{sink.port}"') as held:
+        held.quarantine.put_old(25 * 3600)
+        with held.daemon as daemon:
+            wait_for(lambda: held.upkeep()["digest"]["wanted"], "a first look")
+            assert not held.upkeep()["digest"]["overdue"]
+            assert held.metric("digest_overdue") == 0
+            held.quarantine.put_old(27 * 3600)
+            wait_for(lambda: held.upkeep()["digest"]["overdue"], "the alarm")
             line = daemon.wait_log("the digest is overdue: last sent never")
             assert "27 hours" in line and "spambridge-digest.timer" in line
-            said = status_of(daemon)
+            said = held.run("status")
             assert "OVERDUE: last sent never; mail has been held for 1d 3h" in said
             assert said.startswith("degraded")
-            assert metric(daemon, "digest_overdue") == 1
-            subprocess.run([program("spambridgectl"), "-c", daemon.config_path, "quarantine",
-                            "digest", "--send"], check=True, stdout=subprocess.DEVNULL)
-            wait_for(lambda: not daemon.status()["upkeep"]["digest"]["overdue"], "the end of it")
-            assert daemon.status()["upkeep"]["digest"]["last_at"] > 0
-            assert status_of(daemon).startswith("healthy")
-            assert metric(daemon, "digest_timestamp_seconds") > 1
+            assert held.metric("digest_overdue") == 1
+            assert "1 sent" in held.run("quarantine", "digest", "--send")
+            wait_for(lambda: not held.upkeep()["digest"]["overdue"], "the end of it")
+            assert held.upkeep()["digest"]["last_at"] > 0
+            assert held.run("status").startswith("healthy")
+            assert held.metric("digest_timestamp_seconds") > 1
             assert len([line for line in daemon.lines if "digest is overdue" in line]) == 1
             daemon.stop_cleanly()
 
 
 def test_no_alarm_without_digests():
-    daemon = Daemon(["tcp://127.0.0.1:9"], policy="tag = 5\nquarantine = 10\nreject = 15")
-    with Quarantine(parent=daemon.workspace.path) as quarantine:
-        quarantine.put_old(27 * 3600)
-        with daemon:
-            wait_for(lambda: daemon.status()["upkeep"]["digest"]["waiting_since"], "a look")
-            assert not daemon.status()["upkeep"]["digest"]["overdue"]
-            assert "digests" not in status_of(daemon)
+    with Held() as held:
+        held.quarantine.put_old(27 * 3600)
+        with held.daemon as daemon:
+            wait_for(lambda: held.upkeep()["digest"]["waiting_since"], "a look")
+            assert not held.upkeep()["digest"]["overdue"]
+            assert "digests" not in held.run("status")
             daemon.stop_cleanly()

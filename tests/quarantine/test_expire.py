@@ -3,15 +3,15 @@
 
 import os
 import re
-import subprocess
 import threading
 import time
 
 import pytest
 
-from quarantine import Quarantine, Tool
+from held import Held
+from quarantine import Tool
 from support.badscorer import BadScorer
-from support.daemon import Daemon, Workspace, program
+from support.daemon import Workspace
 from support.messages import make
 from support.mta import send
 from support.process import wait_for
@@ -156,31 +156,6 @@ def test_many_at_once(quarantine):
     log = at_once()
     assert sorted(re.findall(r"quarantine=(\w+) action=expire ", log)) == sorted(items)
     assert quarantine.look() == {}
-
-
-class Held:
-    """A daemon whose quarantine we can write to, not started yet."""
-
-    def __init__(self, servers=("tcp://127.0.0.1:9",), section="", **options):
-        self.daemon = Daemon(servers, policy="tag = 5\nquarantine = 10\nreject = 15", **options)
-        self.daemon.write_config(self.daemon.config.replace("quarantine {",
-                                                            "quarantine { " + section))
-        self.quarantine = Quarantine(parent=self.daemon.workspace.path)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.daemon.kill()
-        self.quarantine.__exit__()
-
-    def upkeep(self):
-        return self.daemon.status()["upkeep"]
-
-    def metric(self, name):
-        text = subprocess.run([program("spambridgectl"), "-c", self.daemon.config_path, "metrics"],
-                              capture_output=True, text=True, check=True).stdout
-        return float(re.search(rf"^spambridge_{name} (\S+)$", text, re.M).group(1))
 
 
 def test_the_daemon_does_it():
