@@ -62,6 +62,11 @@ static void set_safe_defaults(struct curl_driver *driver)
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	/*
+	 * A driver has one connection, so no session is ever resumed; and libcurl 7.88 frees a
+	 * session twice when it runs out of memory while it adds one.
+	 */
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, driver->error_text);
 }
 
