@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Carrying a judgement out: quarantine, header edits and reply, in one fixed order. Sees
+ * Carrying a judgement out: header edits, quarantine and reply, in one fixed order. Sees
  * libmilter.
  */
 #ifndef SPAMBRIDGE_DAEMON_APPLY_H

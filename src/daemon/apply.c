@@ -279,8 +279,8 @@ static bool change_envelope(
 	return remove_unwanted(context, session, judgement);
 }
 
-static sfsistat deliver(
-	SMFICTX *context, const struct session *session, struct judgement *judgement)
+/* All edits, or the message is deferred: with some of them it might show a forged field. */
+static void edit(SMFICTX *context, const struct session *session, struct judgement *judgement)
 {
 	if (remove_headers(context, session, judgement) &&
 		tag_subjects(context, session, judgement) &&
@@ -288,15 +288,14 @@ static sfsistat deliver(
 		add_headers(context, session, &judgement->additions) &&
 		change_recipients(context, session, judgement) &&
 		change_envelope(context, session, judgement))
-		return SMFIS_CONTINUE;
+		return;
 	log_err(session->mail.envelope.queue_id,
 		"the mail server refuses to edit header or recipients");
 	judgement_defer(judgement, "edit");
-	return defer(context, session, judgement);
 }
 
 /*
- * Everything that is to be stored is durable before the mail server hears of it. What cannot be
+ * Everything that is to be stored is durable before the mail server has its answer. What cannot be
  * stored is deferred: neither lost nor delivered to who does not want it.
  */
 static void hold(
@@ -325,13 +324,19 @@ static void hold(
 	judgement_defer(judgement, "quarantine");
 }
 
+/*
+ * Edits come first: the mail server forgets them when the answer is a deferral, whereas an item
+ * would stay and be held once more at the next try.
+ */
 sfsistat apply(SMFICTX *context, const struct session *session, struct judgement *judgement,
 	const struct apply_means *means)
 {
+	if (judgement->action.kind == ACTION_DELIVER)
+		edit(context, session, judgement);
 	hold(session, judgement, means);
 	switch (judgement->action.kind) {
 	case ACTION_DELIVER:
-		return deliver(context, session, judgement);
+		return SMFIS_CONTINUE;
 	case ACTION_REJECT:
 		set_reply(context, session, judgement->action.code, judgement->reply,
 			"Refused as spam");
