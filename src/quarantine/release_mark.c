@@ -28,13 +28,19 @@
 static int make_key(const struct directory *directory, struct err *err)
 {
 	struct release_key key;
+	char name[ITEM_ID_SIZE];
 	int fd, result;
 
 	if (getrandom(key.bytes, sizeof(key.bytes), 0) != (ssize_t)sizeof(key.bytes))
 		return err_set_errno(err, errno, "no randomness for the release key");
-	/* In marks/, which nobody else can enter, and then in one step to its place. */
-	(void)unlinkat(directory->folders[FOLDER_MARKS], KEY_FILE, 0);
-	fd = directory_create(directory, FOLDER_MARKS, KEY_FILE, 0600);
+	/*
+	 * In marks/, which nobody else can enter, and then in one step to its place. Under a name of
+	 * its own, since another tool may be at it, and like a mark's, so that it is swept up after
+	 * a crash.
+	 */
+	if (item_id_new(name, err) != 0)
+		return -1;
+	fd = directory_create(directory, FOLDER_MARKS, name, 0600);
 	if (fd < 0)
 		return err_set_errno(err, errno, "cannot create the release key");
 	result = io_write_all(fd, key.bytes, sizeof(key.bytes));
@@ -45,13 +51,12 @@ static int make_key(const struct directory *directory, struct err *err)
 		result = -1;
 	/* Two tools at the same time: the first key stays. */
 	if (result == 0 &&
-		linkat(directory->folders[FOLDER_MARKS], KEY_FILE, directory->base, KEY_FILE, 0) !=
-			0 &&
+		linkat(directory->folders[FOLDER_MARKS], name, directory->base, KEY_FILE, 0) != 0 &&
 		errno != EEXIST)
 		result = -1;
 	if (result != 0)
 		err_set_errno(err, errno, "cannot write the release key");
-	(void)unlinkat(directory->folders[FOLDER_MARKS], KEY_FILE, 0);
+	(void)unlinkat(directory->folders[FOLDER_MARKS], name, 0);
 	return result == 0 && fsync(directory->base) != 0 ?
 		err_set_errno(err, errno, "cannot make the release key durable") :
 		result;

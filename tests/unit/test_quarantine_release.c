@@ -3,6 +3,7 @@
 #include "quarantine_fixture.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "quarantine/courier.h"
@@ -215,6 +216,48 @@ static void the_key_is_the_owners_alone(void **state)
 	store_free(&store);
 }
 
+#define TOOLS 8
+
+static const char *key_folder; /* borrowed */
+
+static void *read_key(void *context)
+{
+	struct release_key *ret_key = context;
+	struct directory directory;
+	int result;
+
+	if (directory_open(key_folder, DIRECTORY_WRITE, &directory, NULL) != 0)
+		return context;
+	result = release_key_read(&directory, true, ret_key, NULL);
+	directory_close(&directory);
+	return result == 0 ? NULL : context;
+}
+
+/* F39: tools that come first at the same time agree on one key, and none of them fails. */
+static void keys_made_at_once_are_one(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store *store = fixture_store(fixture, 0, 0);
+	struct release_key keys[TOOLS];
+	pthread_t threads[TOOLS];
+	char path[128];
+	void *failed;
+
+	snprintf(path, sizeof(path), "%s/release.key", fixture->path);
+	key_folder = fixture->path;
+	for (int round = 0; round < 50; round++) {
+		for (int i = 0; i < TOOLS; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, read_key, &keys[i]), 0);
+		for (int i = 0; i < TOOLS; i++) {
+			assert_int_equal(pthread_join(threads[i], &failed), 0);
+			assert_null(failed);
+			assert_memory_equal(&keys[i], &keys[0], sizeof(keys[0]));
+		}
+		assert_int_equal(unlink(path), 0);
+	}
+	store_free(&store);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -228,6 +271,7 @@ int main(void)
 		TEST(scanned_bytes_have_the_same_digest),
 		TEST(a_mark_is_used_once),
 		TEST(the_key_is_the_owners_alone),
+		TEST(keys_made_at_once_are_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
