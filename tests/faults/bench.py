@@ -1,74 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What fault rows share: figures with limits, the registry, a daemon with a scorer, stall runs."""
+"""What fault rows share: the table, a daemon with a scorer, runs of many messages."""
 
 import os
-import struct
-import subprocess
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from support import checks, ports
 from support.badscorer import ScorerProcess
 from support.daemon import Daemon, Workspace, run, scorer_section
+from support.matrix import CannotRun, Failed, Figure, Matrix
 from support.messages import make
 from support.mta import Session, burst
-from support.namespace import Unavailable, run_isolated
 
 OVERSHOOT_MS = 100
-ROWS = []
-
-
-class CannotRun(Exception):
-    """The row needs something that is not here; the text says what."""
-
-
-class Failed(Exception):
-    """An outcome that no figure expresses."""
-
-
-@dataclass
-class Figure:
-    """A measured number and the most that it may be."""
-    name: str
-    value: float
-    limit: float
-    unit: str = ""
-
-    @property
-    def good(self):
-        return self.value <= self.limit
-
-    def __str__(self):
-        shown = f"{self.value:.1f}".rstrip("0").rstrip(".") if self.value % 1 else int(self.value)
-        limit = f"{self.limit:g}"
-        return f"{self.name} {shown}{self.unit and ' ' + self.unit} (<= {limit})"
-
-
-@dataclass
-class Row:
-    """One line of the fault matrix."""
-    id: str
-    what: str
-    how: str
-    function: object
-    isolated: bool      # runs in network and mount namespaces of its own (root only)
-
-    def run(self, quick):
-        """The row's figures."""
-        if not self.isolated:
-            return self.function(quick)
-        try:
-            return run_isolated(self.function, quick)
-        except Unavailable as why:
-            raise CannotRun(f"needs root and namespaces: {why}") from why
-
-
-def row(identity, what, how, isolated=False):
-    """Register a function(quick) -> list of Figure as a row."""
-    def register(function):
-        ROWS.append(Row(identity, what, how, function, isolated))
-        return function
-    return register
+MATRIX = Matrix()
+row = MATRIX.row
 
 
 @contextmanager
@@ -113,14 +58,14 @@ def verdicts(outcomes):
     return scored, unscanned
 
 
-def stall(behaviour, quick, deadline_ms=1000, protocol="spamd", raw=None, total=1000, batch=50,
+def stall(behaviour, extent, deadline_ms=1000, protocol="spamd", raw=None, total=1000, batch=50,
           **options):
     """Messages to a scorer that stalls, a batch at a time; the worst overshoot in ms.
 
     Each batch has a daemon of its own: one that knows that its scorer is dead answers at once.
     """
     worst, answered, left = 0.0, 0, 0
-    rounds = 2 if quick else total // batch
+    rounds = 2 if extent.quick else total // batch
     for _ in range(rounds):
         with bench(behaviour, protocol, deadline=f"{deadline_ms}ms", **options) as (daemon, _):
             with Session(daemon.address) as talk:   # libmilter opens its own with the first one
@@ -142,28 +87,3 @@ def growth(measure, before, timeout=5):
     """How much more there is of something than before, once things have settled."""
     ports.wait_until(lambda: measure() <= before, timeout=timeout)
     return max(0, measure() - before)
-
-
-class Preload:
-    """preload.c, compiled and switched on for a daemon through its environment."""
-
-    def __init__(self, place):
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload.c")
-        library = place.file("preload.so")
-        compiler = os.environ.get("CC", "cc").split()
-        try:
-            subprocess.run([*compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"],
-                           check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise CannotRun("no C compiler for the preloaded library") from error
-        self.path = place.file("control")
-        self.environment = {"LD_PRELOAD": library, "FAULT_CONTROL": self.path}
-        self.set()
-        os.chmod(self.path, 0o644)
-
-    def set(self, clock_offset_s=0, fail_threads=0, monotonic_offset_s=0):
-        """Take effect at once, in place: the daemon has the file mapped."""
-        flags = os.O_RDWR | os.O_CREAT
-        descriptor = os.open(self.path, flags, 0o644)
-        os.write(descriptor, struct.pack("=qqq", clock_offset_s, fail_threads, monotonic_offset_s))
-        os.close(descriptor)

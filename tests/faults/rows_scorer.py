@@ -19,18 +19,20 @@ BIG = make(body=b"0123456789abcdef" * 64 * 10240 + b"\r\n")
 UNREAD = make(body=b"0123456789abcdef" * 64 * 5120 + b"\r\n")
 
 
-@row("F1", "scorer refused", "no listener")
-def refused(quick):
+@row("F1", "scorer refused", "no listener",
+     "the policy, at once")
+def refused(extent):
     with Daemon([f"tcp://127.0.0.1:{ports.free_port()}"], deadline="5s") as daemon:
-        outcomes = [send(daemon.address, make()) for _ in range(50 if quick else 500)]
+        outcomes = [send(daemon.address, make()) for _ in range(50 if extent.quick else 500)]
         if b.verdicts(outcomes)[0]:
             raise Failed("a verdict from nobody")
         worst = max(outcome.seconds for outcome in outcomes) * 1000
     return [Figure("to answer", worst, 50, "ms")]
 
 
-@row("F2", "SYN black hole", "listener with a full backlog")
-def black_hole(quick):
+@row("F2", "SYN black hole", "listener with a full backlog",
+     "the policy at the deadline")
+def black_hole(extent):
     import socket       # pylint: disable=import-outside-toplevel
     with socket.socket() as hole:
         hole.bind(("127.0.0.1", 0))
@@ -40,7 +42,7 @@ def black_hole(quick):
             sock.setblocking(False)
             sock.connect_ex(hole.getsockname())
         worst = 0.0
-        for _ in range(2 if quick else 20):
+        for _ in range(2 if extent.quick else 20):
             with Daemon([f"tcp://127.0.0.1:{hole.getsockname()[1]}"], deadline="1s",
                         scorer="max_connections = 100") as daemon:
                 outcomes = burst(daemon.address, [make()] * 50)
@@ -51,35 +53,41 @@ def black_hole(quick):
     return [Figure("overshoot", worst, b.OVERSHOOT_MS, "ms")]
 
 
-@row("F3", "accepts, never answers", "badscorer silent")
-def silent(quick):
-    return b.stall("silent", quick)
+@row("F3", "accepts, never answers", "badscorer silent",
+     "the policy at the deadline")
+def silent(extent):
+    return b.stall("silent", extent)
 
 
-@row("F4", "never reads our body", "badscorer deaf, 5 MB mail")
-def zero_window(quick):
-    return b.stall("deaf", quick, raw=UNREAD, options="max_scan_size = 20M",
-                   batch=10 if quick else 50)
+@row("F4", "never reads our body", "badscorer deaf, 5 MB mail",
+     "the policy at the deadline")
+def zero_window(extent):
+    return b.stall("deaf", extent, raw=UNREAD, options="max_scan_size = 20M",
+                   batch=10 if extent.quick else 50)
 
 
-@row("F5", "body drip 1 byte/100 ms", "badscorer drip_body")
-def body_drip(quick):
-    return b.stall("drip_body", quick)
+@row("F5", "body drip 1 byte/100 ms", "badscorer drip_body",
+     "the policy at the deadline: bytes do not extend it")
+def body_drip(extent):
+    return b.stall("drip_body", extent)
 
 
-@row("F6", "header drip", "badscorer drip_header")
-def header_drip(quick):
-    return b.stall("drip_header", quick)
+@row("F6", "header drip", "badscorer drip_header",
+     "the policy at the deadline: bytes do not extend it")
+def header_drip(extent):
+    return b.stall("drip_header", extent)
 
 
-@row("F6h", "endless 1xx", "badscorer slow_1xx over HTTP")
-def endless_1xx(quick):
-    return b.stall("slow_1xx", quick, protocol="rspamd")
+@row("F6h", "endless 1xx", "badscorer slow_1xx over HTTP",
+     "the policy at the deadline: bytes do not extend it")
+def endless_1xx(extent):
+    return b.stall("slow_1xx", extent, protocol="rspamd")
 
 
-@row("F3h", "accepts, never answers, over HTTP", "badscorer silent")
-def silent_http(quick):
-    return b.stall("silent", quick, protocol="rspamd")
+@row("F3h", "accepts, never answers, over HTTP", "badscorer silent",
+     "the policy at the deadline")
+def silent_http(extent):
+    return b.stall("silent", extent, protocol="rspamd")
 
 
 def _flood(protocol, behaviours, cap):
@@ -99,13 +107,15 @@ def _flood(protocol, behaviours, cap):
             Figure("memory", grown, 16384, "KiB")]
 
 
-@row("F7", "flood: unlimited body or headers", "badscorer flood, endless_headers, endless_line")
-def flood(quick):
+@row("F7", "flood: unlimited body or headers", "badscorer flood, endless_headers, endless_line",
+     "broken off at the cap, the policy")
+def flood(extent):
     return _flood("spamd", ["flood", "endless_headers", "endless_line"], 1 << 20)
 
 
-@row("F7h", "flood over HTTP", "badscorer flood, endless_headers, chunked_endless")
-def flood_http(quick):
+@row("F7h", "flood over HTTP", "badscorer flood, endless_headers, chunked_endless",
+     "broken off at the cap, the policy")
+def flood_http(extent):
     return _flood("rspamd", ["flood", "endless_headers", "chunked_endless", "endless_1xx"], 1 << 20)
 
 
@@ -120,14 +130,16 @@ def _no_verdict(protocol, behaviours, deadline="1s"):
     return [Figure("wrong verdicts", wrong, 0), Figure("slowest", slowest, 1100, "ms")]
 
 
-@row("F8", "wrong length", "badscorer length_*")
-def wrong_length(quick):
+@row("F8", "wrong length", "badscorer length_*",
+     "the policy")
+def wrong_length(extent):
     return _no_verdict("spamd", ["length_too_big", "length_too_big_open", "length_nonsense",
                                  "huge_length"])
 
 
-@row("F8h", "gzip bomb, chunked without end, wrong length", "badscorer over HTTP")
-def wrong_length_http(quick):
+@row("F8h", "gzip bomb, chunked without end, wrong length", "badscorer over HTTP",
+     "the policy")
+def wrong_length_http(extent):
     return _no_verdict("rspamd", ["gzip_bomb", "chunked_no_end", "length_too_big",
                                   "length_too_small"])
 
@@ -143,7 +155,7 @@ def _reply_size(server, message):
     return size
 
 
-def _cut(protocol, quick):
+def _cut(protocol, extent):
     """A good message between the cuts keeps the scorer from being set aside."""
     wrong, cuts = 0, 0
     with b.bench("correct", protocol, deadline="2s") as (daemon, scorer):
@@ -151,7 +163,7 @@ def _cut(protocol, quick):
         if protocol == "spamd":
             server = scorer.listen("size", score="7.3")
             size = _reply_size(server, make(headers=[b"X-Test-At: 100"], score="7.3"))
-        for at in range(0, size, 15 if quick else 1):
+        for at in range(0, size, 15 if extent.quick else 1):
             scorer.clear()
             raw = make(headers=[b"X-Test-Behaviour: rst_at", b"X-Test-At: %d" % at], score="7.3")
             wrong += len(b.verdicts([send(daemon.address, raw)])[0])
@@ -163,20 +175,23 @@ def _cut(protocol, quick):
     return [Figure(f"wrong verdicts of {cuts}", wrong, 0)]
 
 
-@row("F9", "RST at byte k of the reply", "badscorer rst_at, every k")
-def cut_reply(quick):
-    return _cut("spamd", quick)
+@row("F9", "RST at byte k of the reply", "badscorer rst_at, every k",
+     "the policy, or the verdict once it is whole")
+def cut_reply(extent):
+    return _cut("spamd", extent)
 
 
-@row("F9h", "RST at byte k over HTTP", "badscorer rst_at, every k")
-def cut_reply_http(quick):
-    return _cut("rspamd", quick)
+@row("F9h", "RST at byte k over HTTP", "badscorer rst_at, every k",
+     "the policy, or the verdict once it is whole")
+def cut_reply_http(extent):
+    return _cut("rspamd", extent)
 
 
-@row("F10", "early reply before the body is sent, then close", "badscorer early_reply, 10 MB mail")
-def early_reply(quick):
+@row("F10", "early reply before the body is sent, then close", "badscorer early_reply, 10 MB mail",
+     "the verdict or the policy, never a hang")
+def early_reply(extent):
     slowest = 0.0
-    for raw in [make(), BIG] * (2 if quick else 20):
+    for raw in [make(), BIG] * (2 if extent.quick else 20):
         with b.bench("early_reply", deadline="5s", options="max_scan_size = 20M") as (daemon, _):
             outcome = send(daemon.address, raw)
             b.verdicts([outcome])
@@ -184,23 +199,26 @@ def early_reply(quick):
     return [Figure("slowest", slowest, 1000, "ms")]
 
 
-@row("F11", "another protocol's answer", "badscorer http_reply, garbage, error_NN")
-def other_protocol(quick):
+@row("F11", "another protocol's answer", "badscorer http_reply, garbage, error_NN",
+     "the policy")
+def other_protocol(extent):
     return _no_verdict("spamd", ["http_reply", "garbage", "error_76", "error_69", "error_79"])
 
 
-@row("F11h", "3xx, 4xx, 5xx, HTTP/0.9, HTTP/2, TLS on a clear port", "badscorer over HTTP")
-def other_protocol_http(quick):
+@row("F11h", "3xx, 4xx, 5xx, HTTP/0.9, HTTP/2, TLS on a clear port", "badscorer over HTTP",
+     "the policy; a redirection is never followed")
+def other_protocol_http(extent):
     return _no_verdict("rspamd", ["redirect", "status_302", "status_404", "status_500",
                                   "status_503", "http_09", "http2_preface", "tls_alert",
                                   "garbage", "empty_body", "empty_object"])
 
 
-@row("F12", "scorer stopped, later continued", "SIGSTOP, SIGCONT")
-def stopped(quick):
+@row("F12", "scorer stopped, later continued", "SIGSTOP, SIGCONT",
+     "the policy at the deadline; no verdict of one message for another")
+def stopped(extent):
     mixed, worst = 0, 0.0
     with b.bench(deadline="1s", policy="tag = 5\nquarantine = off\nreject = off") as (daemon, sc):
-        for number in range(2 if quick else 10):
+        for number in range(2 if extent.quick else 10):
             os.kill(sc.child.pid, signal.SIGSTOP)
             during = burst(daemon.address, [make(score=f"{n}.1") for n in range(20)])
             os.kill(sc.child.pid, signal.SIGCONT)
@@ -213,14 +231,15 @@ def stopped(quick):
     return [Figure("cross-talk", mixed, 0), Figure("overshoot", worst, b.OVERSHOOT_MS, "ms")]
 
 
-@row("F13", "scorer killed and restarted in mid-load", "kill -9")
-def restarted(quick):
+@row("F13", "scorer killed and restarted in mid-load", "kill -9",
+     "only policy answers in the gap, scores at once after it")
+def restarted(extent):
     worst, gap_s = 0.0, 0.0
     with Workspace() as place:
         port = ports.free_port()
         scorer = ScorerProcess(place.path)
         with Daemon([scorer.listen("x", port=port, score="7.3")], deadline="2s") as daemon:
-            for _ in range(2 if quick else 10):
+            for _ in range(2 if extent.quick else 10):
                 b.verdicts([send(daemon.address, make())])
                 scorer.child.kill()
                 scorer.stop()

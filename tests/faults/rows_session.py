@@ -25,8 +25,9 @@ def _growth(daemon, before, what="descriptors"):
     return Figure(f"{what} left", max(0, measure() - before), 0)
 
 
-@row("F29", "client vanishes at each stage, during scoring too", "raw client closes")
-def client_vanishes(quick):
+@row("F29", "client vanishes at each stage, during scoring too", "raw client closes",
+     "the scan ends, everything is freed")
+def client_vanishes(extent):
     def vanish(number):
         with Milter(daemon.address) as milter:
             steps = [milter.negotiate, milter.connect, milter.helo,
@@ -40,7 +41,7 @@ def client_vanishes(quick):
             vanish(number)
         ports.wait_until(lambda: False, timeout=2.5)    # scans of vanished clients run out
         fds, rss = daemon.fds(), daemon.rss_kib()
-        count = 550 if quick else 10000
+        count = 550 if extent.quick else 10000
         for number in range(count):
             vanish(number)
         left = _growth(daemon, fds)
@@ -49,8 +50,9 @@ def client_vanishes(quick):
     return [left, Figure(f"memory after {count}", grown, 2048, "KiB")]
 
 
-@row("F30", "many transactions, ABORT and RSET storms in one connection", "raw client")
-def many_transactions(quick):
+@row("F30", "many transactions, ABORT and RSET storms in one connection", "raw client",
+     "the state is reset, nothing leaks")
+def many_transactions(extent):
     def transactions(count):
         with Session(daemon.address) as talk:
             talk.greet()
@@ -63,14 +65,15 @@ def many_transactions(quick):
     with b.bench() as (daemon, _):
         transactions(500)
         rss = daemon.rss_kib()
-        count = 1000 if quick else 10000
+        count = 1000 if extent.quick else 10000
         transactions(count)
         leak = max(0, daemon.rss_kib() - rss) * 1024 / count
-    return [Figure("leak per transaction", leak, 256 if quick else 16, "B")]
+    return [Figure("leak per transaction", leak, 256 if extent.quick else 16, "B")]
 
 
-@row("F31", "older versions, fewer actions and steps, no macros", "12 negotiations")
-def negotiations(quick):
+@row("F31", "older versions, fewer actions and steps, no macros", "12 negotiations",
+     "as well as the server can, and a verdict")
+def negotiations(extent):
     failed = 0
     combinations = itertools.product(
         (2, 6), (0x11, 0x3F), (0, STEPS["hdr_leadspc"], ALL_STEPS))
@@ -83,8 +86,9 @@ def negotiations(quick):
     return [Figure("failed of 12", failed, 0)]
 
 
-@row("F33", "garbage on the milter socket", "HTTP, wrong lengths, wrong order, unknown commands")
-def garbage(quick):
+@row("F33", "garbage on the milter socket", "HTTP, wrong lengths, wrong order, unknown commands",
+     "the connection is dropped")
+def garbage(extent):
     hello = packet(b"O", b"\0\0\0\6\0\0\1\xff\0\x1f\xff\xff")
     junk = [b"GET / HTTP/1.1\r\n\r\n", b"\xff\xff\xff\xffO", b"\0" * 64, packet(b"E"),
             packet(b"B", b"x" * 65535), hello + packet(b"~"), packet(b"O", b"\0"),
@@ -101,16 +105,17 @@ def garbage(quick):
     with b.bench() as (daemon, _):
         throw(240)
         rss, fds = daemon.rss_kib(), daemon.fds()
-        throw(600 if quick else 10000)
+        throw(600 if extent.quick else 10000)
         b.verdicts([send(daemon.address, make())])
         return [_growth(daemon, fds), Figure("memory", daemon.rss_kib() - rss, 2048, "KiB")]
 
 
-@row("F34", "500 connections at once, 16 scorer slots", "raw client")
-def crowd(quick):
+@row("F34", "500 connections at once, 16 scorer slots", "raw client",
+     "the wait for a slot counts against the deadline")
+def crowd(extent):
     with b.bench(deadline="3s", scorer="max_connections = 16",
                  scorer_options={"seconds": 0.5, "children": 16}) as (daemon, _):
-        outcomes = burst(daemon.address, [make()] * (200 if quick else 500))
+        outcomes = burst(daemon.address, [make()] * (200 if extent.quick else 500))
         scored, _ = b.verdicts(outcomes)
         if len(scored) < 16:
             raise Failed(f"only {len(scored)} scored")
@@ -118,12 +123,13 @@ def crowd(quick):
     return [Figure("overshoot", worst, b.OVERSHOOT_MS, "ms")]
 
 
-@row("F34k", "1,000 sessions at once, 5 scorer slots", "raw client")
-def thousand(quick):
+@row("F34k", "1,000 sessions at once, 5 scorer slots", "raw client",
+     "the wait for a slot counts against the deadline")
+def thousand(extent):
     with b.bench(deadline="3s", scorer="max_connections = 5",
                  scorer_options={"seconds": 0.1, "children": 5}) as (daemon, scorer):
         outcomes = []
-        for _ in range(1 if quick else 3):
+        for _ in range(1 if extent.quick else 3):
             outcomes += burst(daemon.address, [make()] * 1000)
         scored, _ = b.verdicts(outcomes)
         if len(scored) < 50:
@@ -134,13 +140,14 @@ def thousand(quick):
             Figure("connections to the scorer", peak, 5)]
 
 
-@row("F34w", "40 and 200 scans that begin in one instant", "scorer of 1 s, daemon stopped meanwhile")
-def worker_pool(quick):
+@row("F34w", "40 and 200 scans that begin in one instant", "scorer of 1 s, daemon stopped meanwhile",
+     "all of them at the same time")
+def worker_pool(extent):
     figures = []
     with b.bench(deadline="10s", scorer_options={"seconds": 1.0}) as (daemon, _):
         for count, limit_ms in ((40, 1200), (200, 1500)):
             slowest = []
-            for _ in range(3 if quick else 25):
+            for _ in range(3 if extent.quick else 25):
                 outcomes = burst(daemon.address, [make()] * count, freeze=daemon.pid())
                 if b.verdicts(outcomes)[1]:
                     raise Failed("not scored")
@@ -150,12 +157,13 @@ def worker_pool(quick):
     return figures
 
 
-@row("F35", "SIGTERM and reloads during load", "kill")
-def signals(quick):
+@row("F35", "SIGTERM and reloads during load", "kill",
+     "drained within the deadline and a second; a bad configuration keeps the former")
+def signals(extent):
     failed, slowest = 0, 0.0
     with Workspace() as place, ScorerProcess(place.path) as scorer:
         server = scorer.listen("x", seconds=0.2, score="7.3")
-        for _ in range(2 if quick else 10):
+        for _ in range(2 if extent.quick else 10):
             daemon = Daemon([server], deadline="2s", scorer="max_connections = 100").start()
             try:
                 for _ in range(10):
@@ -185,8 +193,9 @@ def signals(quick):
     return [Figure("failed mails", failed, 0), Figure("drained", slowest, 3, "s")]
 
 
-@row("F36", "started twice, stale socket, a file in the socket's place", "scripts")
-def started_twice(quick):
+@row("F36", "started twice, stale socket, a file in the socket's place", "scripts",
+     "refuses; removes only a socket, and a dead one")
+def started_twice(extent):
     wrong = []
     with Workspace() as place:
         first = Daemon(["tcp://127.0.0.1:9"], workspace=place).start()

@@ -15,7 +15,9 @@ from support.namespace import own_resolver
 
 from . import bench as b
 from .bench import Failed, Figure, row
+from .preload import CLOCKS, Preload
 from .rows_scorer import seconds_to_score
+from .soak import BAD, MORE_MEMORY_KIB, MORE_THREADS, soak
 
 
 def _named(server):
@@ -23,8 +25,9 @@ def _named(server):
     return server.replace("127.0.0.1", "scorer.test")
 
 
-@row("F14", "resolver hangs", "nameserver that never answers", isolated=True)
-def resolver_hangs(quick):
+@row("F14", "resolver hangs", "nameserver that never answers",
+     "the known address is used, the start does not wait", isolated=True)
+def resolver_hangs(extent):
     with Workspace() as place, ScorerProcess(place.path) as scorer:
         names = own_resolver(place.path)
         server = _named(scorer.listen("x", score="7.3"))
@@ -32,7 +35,7 @@ def resolver_hangs(quick):
             seconds_to_score(daemon, 10)
             names.mode = "hang"
             outcomes = burst(daemon.address, [make()] * 20)
-            for _ in range(10 if quick else 100):
+            for _ in range(10 if extent.quick else 100):
                 outcomes += [send(daemon.address, make()) for _ in range(10)]
             failed = len(b.verdicts(outcomes)[1])
             slowest = max(outcome.seconds for outcome in outcomes) * 1000
@@ -48,8 +51,9 @@ def resolver_hangs(quick):
                    "ms")]
 
 
-@row("F15", "resolver says NXDOMAIN or garbage, then another address", "DNS stub", isolated=True)
-def resolver_lies(quick):
+@row("F15", "resolver says NXDOMAIN or garbage, then another address", "DNS stub",
+     "the last good address stays, a new one is adopted on the timer", isolated=True)
+def resolver_lies(extent):
     failed = sent = 0
     with Workspace() as place, ScorerProcess(place.path) as scorer:
         names = own_resolver(place.path, options="options timeout:1 attempts:1")
@@ -57,7 +61,7 @@ def resolver_lies(quick):
         with Daemon([server], deadline="1s", options="resolve_every = 1s") as daemon:
             seconds_to_score(daemon, 10)
             for names.mode in ("nxdomain", "servfail", "garbage"):
-                until = time.monotonic() + (2 if quick else 20)
+                until = time.monotonic() + (2 if extent.quick else 20)
                 while time.monotonic() < until:
                     failed += len(b.verdicts([send(daemon.address, make())])[1])
                     sent += 1
@@ -74,11 +78,12 @@ def resolver_lies(quick):
             Figure("to adopt another address on a timer of 1 s", max(adopted, back), 4, "s")]
 
 
-@row("F16", "clock jumps by a day, both ways", "preloaded wall clock")
-def clock_jump(quick):
+@row("F16", "clock jumps by a day, both ways", "preloaded wall clock",
+     "deadlines do not notice")
+def clock_jump(extent):
     worst = 0.0
     with Workspace() as place:
-        preload = b.Preload(place)
+        preload = Preload(place, CLOCKS)
         with b.bench("silent", deadline="1s", environment=preload.environment) as (daemon, _):
             for offset in (86400, -86400, 0):
                 with Session(daemon.address) as talk:
@@ -91,8 +96,9 @@ def clock_jump(quick):
     return [Figure("overshoot", worst, b.OVERSHOOT_MS, "ms")]
 
 
-@row("F26", "descriptors exhausted", "RLIMIT_NOFILE 128, 200 clients")
-def no_descriptors(quick):
+@row("F26", "descriptors exhausted", "RLIMIT_NOFILE 128, 200 clients",
+     "clients are put off or wait, no spinning, recovery alone")
+def no_descriptors(extent):
     with b.bench(scorer_options={"score": "7.3"}, limits=["--nofile=128:128"],
                  options="max_sessions = 50", scorer="max_connections = 4") as (daemon, _):
         clients = []
@@ -103,7 +109,7 @@ def no_descriptors(quick):
             clients.append(client)
         threading.Event().wait(1)
         before = daemon.cpu_seconds()
-        watch_s = 3 if quick else 20
+        watch_s = 3 if extent.quick else 20
         threading.Event().wait(watch_s)
         share = (daemon.cpu_seconds() - before) / watch_s * 100
         for client in clients:
@@ -112,31 +118,33 @@ def no_descriptors(quick):
     return [Figure("CPU", share, 5, "%"), Figure("recovery", recovered, 1, "s")]
 
 
-@row("F27", "thread creation fails", "preloaded pthread_create with EAGAIN")
-def no_threads(quick):
+@row("F27", "thread creation fails", "preloaded pthread_create with EAGAIN",
+     "mail is put off, the daemon stays")
+def no_threads(extent):
     with Workspace() as place:
-        preload = b.Preload(place)
+        preload = Preload(place, CLOCKS)
         with b.bench(scorer_options={"score": "7.3", "seconds": 0.2},
                      environment=preload.environment) as (daemon, _):
             seconds_to_score(daemon)
             preload.set(fail_threads=1)
             answered = 0
-            for _ in range(5 if quick else 50):
+            for _ in range(5 if extent.quick else 50):
                 try:
                     with Session(daemon.address, timeout=10) as talk:
                         talk.greet()
                         answered += talk.send_message(make()).verdict is not None
                 except OSError:
                     pass        # a server would defer: that is allowed, hanging is not
-            preload.set()
+            preload.set(fail_threads=0)
             recovered = seconds_to_score(daemon, 30)
             if not daemon.alive():
                 raise Failed("died without threads")
     return [Figure("recovery", recovered, 1, "s")]
 
 
-@row("F37", "log blocked", "standard error that nobody reads")
-def blocked_log(quick):
+@row("F37", "log blocked", "standard error that nobody reads",
+     "no message waits for the log")
+def blocked_log(extent):
     reading, writing = os.pipe()
     with Workspace() as place, ScorerProcess(place.path) as scorer:
         daemon = Daemon([scorer.listen("x", score="7.3")], deadline="2s")
@@ -146,7 +154,7 @@ def blocked_log(quick):
             slowest = 0.0
             with Session(daemon.address) as talk:
                 talk.greet()
-                for _ in range(2000 if quick else 20000):
+                for _ in range(2000 if extent.quick else 20000):
                     outcome = talk.send_message(make(), sender="s" * 200 + "@example.org")
                     slowest = max(slowest, outcome.seconds * 1000)
         finally:
@@ -156,11 +164,12 @@ def blocked_log(quick):
     return [Figure("slowest", slowest, 500, "ms")]
 
 
-@row("F32", "server stalls in mid-message for hours", "preloaded wall clock, two hours on")
-def stalled_server(quick):
+@row("F32", "server stalls in mid-message for hours", "preloaded wall clock, two hours on",
+     "closed at the idle limit")
+def stalled_server(extent):
     """libmilter's limit is two hours without a word (smfi_settimeout), looked at now and then."""
     with Workspace() as place:
-        preload = b.Preload(place)
+        preload = Preload(place, CLOCKS)
         with b.bench(environment=preload.environment) as (daemon, _):
             b.verdicts([send(daemon.address, make())])
             fds = daemon.fds()
@@ -183,21 +192,13 @@ def stalled_server(quick):
             Figure("to close after the limit", took, 30, "s"), Figure("descriptors left", left, 0)]
 
 
-@row("F42", "one daemon, good and stalling and lying replies in turn", "badscorer, all at once")
-def growth_of_one(quick):
-    """Nothing grows: descriptors, threads, memory."""
-    behaviours = ["silent", "garbage", "rst_at", "drip_body", "status_only", "correct", "correct"]
-    raws = [make(headers=[b"X-Test-Behaviour: " + name.encode(), b"X-Test-At: 40"])
-            for name in behaviours] * 7
-    with b.bench(deadline="300ms") as (daemon, _):
-        for _ in range(4):
-            b.verdicts(burst(daemon.address, raws))
-        ports.wait_until(lambda: False, timeout=2)      # spare threads come and go
-        fds, threads, rss = daemon.fds(), daemon.threads(), daemon.rss_kib()
-        rounds = 6 if quick else 100
-        for _ in range(rounds):
-            b.verdicts(burst(daemon.address, raws))
-        return [Figure(f"descriptors left after {rounds * len(raws)}", b.growth(daemon.fds, fds + 1),
-                       0),
-                Figure("threads", b.growth(daemon.threads, threads, 30), 0),
-                Figure("memory", max(0, daemon.rss_kib() - rss), 4096, "KiB")]
+@row("F42", "one daemon, good and bad scorers and clients mixed", "the soak, shortened",
+     "nothing grows, no answer is wrong (make soak sends 1,000,000)")
+def short_soak(extent):
+    count = 4000 if extent.quick else 20000
+    result = soak(count, count // 4)
+    lost = sum(result.counts.get(word, 0) for word in BAD)
+    return [Figure(f"wrong answers of {count}", lost, 0),
+            Figure("descriptors", result.growth("descriptors"), 0),
+            Figure("threads", result.growth("threads"), MORE_THREADS),
+            Figure("memory", result.growth("memory_kib"), MORE_MEMORY_KIB, "KiB")]

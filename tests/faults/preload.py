@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The preloaded libraries: compiled, put before a daemon, and told what to do while it runs."""
+
+import mmap
+import os
+import struct
+import subprocess
+
+from support.matrix import CannotRun
+
+# library, and the 64-bit words of its control file
+CLOCKS = "clocks", ("clock_offset_s", "fail_threads", "monotonic_offset_s")
+MEMORY = "memory", ("fail_at", "persistent", "seen", "failed", "live")
+SYSTEM = "calls", ("call", "fail_at", "error", "last", "seen", "failed", "short_io", "delay_ms")
+# families of system calls, in the order of preload_calls.c
+CALLS = ["read", "write", "openat", "fsync", "fdatasync", "rename", "link", "unlink", "ftruncate",
+         "close", "accept", "poll", "socket", "connect", "getrandom", "clone"]
+
+
+class Preload:
+    """A library for a daemon's environment; all its words are 0 at first."""
+
+    def __init__(self, place, kind):
+        name, self.words = kind
+        folder = os.path.dirname(os.path.abspath(__file__))
+        library = place.file(f"preload_{name}.so")
+        compiler = os.environ.get("CC", "cc").split()
+        try:
+            subprocess.run([*compiler, "-D_GNU_SOURCE", "-shared", "-fPIC", "-O1", "-o", library,
+                            os.path.join(folder, f"preload_{name}.c"), "-ldl"],
+                           check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise CannotRun("no C compiler for the preloaded library") from error
+        path = place.file("control")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.fchmod(descriptor, 0o666)        # the daemon has another user
+        os.ftruncate(descriptor, 8 * len(self.words))
+        self.memory = mmap.mmap(descriptor, 8 * len(self.words))
+        os.close(descriptor)
+        self.environment = {"LD_PRELOAD": library, "FAULT_CONTROL": path}
+
+    def set(self, **values):
+        """Change words; they take effect at once, in the order in which they are given."""
+        for name, value in values.items():
+            struct.pack_into("=q", self.memory, 8 * self.words.index(name), value)
+
+    def get(self, name):
+        return struct.unpack_from("=q", self.memory, 8 * self.words.index(name))[0]
