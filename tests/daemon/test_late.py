@@ -2,7 +2,7 @@
 """Late verdicts: a scan that missed the deadline goes on, and the sender's retry is answered by it."""
 
 import pytest
-from faults.bench import Preload
+from faults.preload import CLOCKS, Preload
 from support import checks, ports
 from support.messages import make
 from support.mta import Session, send
@@ -155,7 +155,7 @@ def test_not_for_those_who_deliver_unscanned(start, scorer):
 
 def test_verdicts_grow_old(slow, workspace):
     """After late_verdicts a verdict is forgotten (the clock is made to jump)."""
-    preload = Preload(workspace)
+    preload = Preload(workspace, CLOCKS)
     daemon = slow("late_verdicts = 10m", environment=preload.environment)
     raw = make(score=7.3, headers=SLOW)
     assert is_deferred(send(daemon.address, raw))

@@ -2,7 +2,8 @@
 """The daemon under test as a child process: configure, start, wait until ready, watch, stop.
 
 Environment: SPAMBRIDGE_BUILD is the build directory that holds the programs; SPAMBRIDGE_WRAPPER is
-put in front of the daemon's command line (valgrind, strace); SPAMBRIDGE_TEST_USER is the account to
+put in front of the daemon's command line (strace); SPAMBRIDGE_VALGRIND=yes puts valgrind's memcheck
+there, whose errors and lost blocks fail the test; SPAMBRIDGE_TEST_USER is the account to
 run as when the tests run as root (default nobody), reached by the daemon's own `user` option or,
 with drop="setpriv", before it starts. ASAN_OPTIONS and the like pass through.
 """
@@ -23,6 +24,12 @@ import time
 
 from . import ports
 
+VALGRIND = ["valgrind", "--quiet", "--vgdb=no", "--error-exitcode=9", "--leak-check=full",
+            "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite",
+            "--suppressions=" + os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                             "valgrind.supp")]
+# what sanitizers and valgrind begin a complaint with
+COMPLAINT = re.compile(r"Sanitizer|runtime error:|^==\d+== \S")
 PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 # a message's line begins with its id and ends with its tests, whatever the log puts in front
 MESSAGE_KEYS = ["id", "from", "to", "client", "size", "scorer", "server", "score", "required",
@@ -184,6 +191,8 @@ class Daemon:
         if self.drop == "setpriv":
             words += setpriv(test_user())
         words += shlex.split(os.environ.get("SPAMBRIDGE_WRAPPER", ""))
+        if os.environ.get("SPAMBRIDGE_VALGRIND") == "yes":
+            words += VALGRIND
         return words + [program("spambridge"), "-c", self.config_path]
 
     def spawn(self, stderr=subprocess.PIPE):
@@ -286,9 +295,9 @@ class Daemon:
         self.signal(signal.SIGUSR1)
 
     def is_sanitized(self):
-        """True if the daemon runs with a sanitizer, whose memory figures say nothing."""
+        """True if the daemon runs with a sanitizer or below valgrind: its memory says nothing."""
         with open(f"/proc/{self.pid()}/maps", encoding="ascii") as file:
-            return re.search(r"lib[atu]san", file.read()) is not None
+            return re.search(r"lib[atu]san|vgpreload_memcheck", file.read()) is not None
 
     def alive(self):
         return self.process.poll() is None
@@ -311,8 +320,7 @@ class Daemon:
         """Stop and insist on exit status 0."""
         status, _ = self.stop(timeout)
         assert status == 0, f"exit status {status}:\n" + "\n".join(self.lines[-40:])
-        complaints = [n for n, line in enumerate(self.lines)
-                      if "Sanitizer" in line or "runtime error:" in line]
+        complaints = [n for n, line in enumerate(self.lines) if COMPLAINT.search(line)]
         assert not complaints, "\n".join(self.lines[complaints[0]:][:60])
 
     def _finish(self):

@@ -11,6 +11,7 @@ import os
 import re
 import resource
 import sys
+import textwrap
 import time
 import traceback
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ class Row:
     how: str
     right: str
     function: object
-    isolated: bool      # runs in network and mount namespaces of its own (root only)
+    isolated: bool = False      # runs in network and mount namespaces of its own (root only)
+    proof: tuple = ()           # tests of other folders that it runs
 
     def run(self, extent):
         """The row's figures."""
@@ -81,11 +83,12 @@ class Matrix:
 
     def __init__(self):
         self.rows = []
+        self.chosen = []        # those that the command line names: all, usually
 
-    def row(self, identity, what, how, right, isolated=False):
+    def row(self, identity, what, how, right, **more):
         """Register a function(extent) -> list of Figure as a row."""
         def register(function):
-            self.rows.append(Row(identity, what, how, right, function, isolated))
+            self.rows.append(Row(identity, what, how, right, function, **more))
             return function
         return register
 
@@ -106,11 +109,12 @@ class Matrix:
         extent = Extent(options.quick, options.long)
         began = time.monotonic()
         print(surroundings(), flush=True)
+        self.chosen = [row for row in sorted(self.rows, key=Row.order)
+                       if not options.rows or row.id in options.rows]
         results = []
-        for row in sorted(self.rows, key=Row.order):
-            if not options.rows or row.id in options.rows:
-                results.append(measure(row, extent))
-                show(results[-1])
+        for row in self.chosen:
+            results.append(measure(row, extent))
+            show(results[-1])
         if options.json:
             with open(options.json, "w", encoding="utf-8") as file:
                 json.dump(results, file, indent=1)
@@ -124,8 +128,8 @@ class Matrix:
 def measure(row, extent):
     """Run one row; its result as a dict."""
     began = time.monotonic()
-    result = {"id": row.id, "what": row.what, "how": row.how, "right": row.right, "figures": [],
-              "note": ""}
+    result = {"id": row.id, "what": row.what, "how": row.how, "right": row.right,
+              "proof": list(row.proof), "figures": [], "note": ""}
     try:
         figures = row.run(extent)
         result["figures"] = [{**vars(figure), "good": figure.good} for figure in figures]
@@ -146,11 +150,15 @@ def measure(row, extent):
 
 
 def show(result):
-    """A row of the table: four lines or more."""
-    print(f"{result['id']:5} {result['status']:10} {result['what']} ({result['seconds']} s)\n"
-          f"      injected   {result['how']}\n      right      {result['right']}")
-    for line in result["note"]:
-        print(f"      figure     {line}")
+    """A row of the table: a line and its fields below."""
+    fields = [("injected", result["how"]), ("right", result["right"]),
+              ("tests", ", ".join(result["proof"]))]
+    fields += [("figure", line) for line in result["note"]]
+    print(f"{result['id']:5} {result['status']:10} {result['what']} ({result['seconds']} s)")
+    for name, text in fields:
+        if text:
+            print(textwrap.fill(text, 98, initial_indent=f"      {name:10} ",
+                                subsequent_indent=" " * 17, break_on_hyphens=False))
     sys.stdout.flush()
 
 

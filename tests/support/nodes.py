@@ -63,6 +63,8 @@ def run(*names, environment=None, timeout=900):
 def _read(cases):
     found = Results()
     for case in cases:
+        if not case.get("classname"):       # a file that cannot be loaded: nothing was run
+            raise Failed(f"pytest cannot load {case.get('name')}")
         file = case.get("classname", "").replace(".", "/") + ".py"
         name = f"{file}::{case.get('name')}"
         kinds = {child.tag for child in case}
