@@ -12,6 +12,7 @@ from support.messages import make
 from support.mta import Session, burst
 
 OVERSHOOT_MS = 100
+SCHEMES = {"spamd": "tcp", "rspamd": "http", "json": "http"}
 MATRIX = Matrix()
 row = MATRIX.row
 

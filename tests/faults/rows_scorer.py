@@ -21,8 +21,9 @@ UNREAD = make(body=b"0123456789abcdef" * 64 * 5120 + b"\r\n")
 
 @row("F1", "scorer refused", "no listener",
      "the policy, at once")
-def refused(extent):
-    with Daemon([f"tcp://127.0.0.1:{ports.free_port()}"], deadline="5s") as daemon:
+def refused(extent, protocol="spamd"):
+    server = f"{b.SCHEMES[protocol]}://127.0.0.1:{ports.free_port()}"
+    with Daemon([server], protocol=protocol, deadline="5s") as daemon:
         outcomes = [send(daemon.address, make()) for _ in range(50 if extent.quick else 500)]
         if b.verdicts(outcomes)[0]:
             raise Failed("a verdict from nobody")
@@ -32,7 +33,7 @@ def refused(extent):
 
 @row("F2", "SYN black hole", "listener with a full backlog",
      "the policy at the deadline")
-def black_hole(extent):
+def black_hole(extent, protocol="spamd"):
     import socket       # pylint: disable=import-outside-toplevel
     with socket.socket() as hole:
         hole.bind(("127.0.0.1", 0))
@@ -43,7 +44,8 @@ def black_hole(extent):
             sock.connect_ex(hole.getsockname())
         worst = 0.0
         for _ in range(2 if extent.quick else 20):
-            with Daemon([f"tcp://127.0.0.1:{hole.getsockname()[1]}"], deadline="1s",
+            server = f"{b.SCHEMES[protocol]}://127.0.0.1:{hole.getsockname()[1]}"
+            with Daemon([server], protocol=protocol, deadline="1s",
                         scorer="max_connections = 100") as daemon:
                 outcomes = burst(daemon.address, [make()] * 50)
                 b.verdicts(outcomes)
@@ -78,19 +80,7 @@ def header_drip(extent):
     return b.stall("drip_header", extent)
 
 
-@row("F6h", "endless 1xx", "badscorer slow_1xx over HTTP",
-     "the policy at the deadline: bytes do not extend it")
-def endless_1xx(extent):
-    return b.stall("slow_1xx", extent, protocol="rspamd")
-
-
-@row("F3h", "accepts, never answers, over HTTP", "badscorer silent",
-     "the policy at the deadline")
-def silent_http(extent):
-    return b.stall("silent", extent, protocol="rspamd")
-
-
-def _flood(protocol, behaviours, cap):
+def flooding(protocol, behaviours, cap):
     """The most bytes that a flooding scorer got rid of, and what it cost in memory."""
     worst, grown = 0, 0
     for behaviour in behaviours:
@@ -110,16 +100,10 @@ def _flood(protocol, behaviours, cap):
 @row("F7", "flood: unlimited body or headers", "badscorer flood, endless_headers, endless_line",
      "broken off at the cap, the policy")
 def flood(extent):
-    return _flood("spamd", ["flood", "endless_headers", "endless_line"], 1 << 20)
+    return flooding("spamd", ["flood", "endless_headers", "endless_line"], 1 << 20)
 
 
-@row("F7h", "flood over HTTP", "badscorer flood, endless_headers, chunked_endless",
-     "broken off at the cap, the policy")
-def flood_http(extent):
-    return _flood("rspamd", ["flood", "endless_headers", "chunked_endless", "endless_1xx"], 1 << 20)
-
-
-def _no_verdict(protocol, behaviours, deadline="1s"):
+def no_verdict(protocol, behaviours, deadline="1s"):
     """Behaviours that must not give a verdict: how many did, and the slowest answer."""
     wrong, slowest = 0, 0.0
     for behaviour in behaviours:
@@ -133,15 +117,8 @@ def _no_verdict(protocol, behaviours, deadline="1s"):
 @row("F8", "wrong length", "badscorer length_*",
      "the policy")
 def wrong_length(extent):
-    return _no_verdict("spamd", ["length_too_big", "length_too_big_open", "length_nonsense",
+    return no_verdict("spamd", ["length_too_big", "length_too_big_open", "length_nonsense",
                                  "huge_length"])
-
-
-@row("F8h", "gzip bomb, chunked without end, wrong length", "badscorer over HTTP",
-     "the policy")
-def wrong_length_http(extent):
-    return _no_verdict("rspamd", ["gzip_bomb", "chunked_no_end", "length_too_big",
-                                  "length_too_small"])
 
 
 def _reply_size(server, message):
@@ -155,7 +132,7 @@ def _reply_size(server, message):
     return size
 
 
-def _cut(protocol, extent):
+def cut_at(protocol, extent):
     """A good message between the cuts keeps the scorer from being set aside."""
     wrong, cuts = 0, 0
     with b.bench("correct", protocol, deadline="2s") as (daemon, scorer):
@@ -178,21 +155,16 @@ def _cut(protocol, extent):
 @row("F9", "RST at byte k of the reply", "badscorer rst_at, every k",
      "the policy, or the verdict once it is whole")
 def cut_reply(extent):
-    return _cut("spamd", extent)
-
-
-@row("F9h", "RST at byte k over HTTP", "badscorer rst_at, every k",
-     "the policy, or the verdict once it is whole")
-def cut_reply_http(extent):
-    return _cut("rspamd", extent)
+    return cut_at("spamd", extent)
 
 
 @row("F10", "early reply before the body is sent, then close", "badscorer early_reply, 10 MB mail",
      "the verdict or the policy, never a hang")
-def early_reply(extent):
+def early_reply(extent, protocol="spamd"):
     slowest = 0.0
     for raw in [make(), BIG] * (2 if extent.quick else 20):
-        with b.bench("early_reply", deadline="5s", options="max_scan_size = 20M") as (daemon, _):
+        with b.bench("early_reply", protocol, deadline="5s",
+                     options="max_scan_size = 20M") as (daemon, _):
             outcome = send(daemon.address, raw)
             b.verdicts([outcome])
             slowest = max(slowest, outcome.seconds * 1000)
@@ -202,22 +174,15 @@ def early_reply(extent):
 @row("F11", "another protocol's answer", "badscorer http_reply, garbage, error_NN",
      "the policy")
 def other_protocol(extent):
-    return _no_verdict("spamd", ["http_reply", "garbage", "error_76", "error_69", "error_79"])
-
-
-@row("F11h", "3xx, 4xx, 5xx, HTTP/0.9, HTTP/2, TLS on a clear port", "badscorer over HTTP",
-     "the policy; a redirection is never followed")
-def other_protocol_http(extent):
-    return _no_verdict("rspamd", ["redirect", "status_302", "status_404", "status_500",
-                                  "status_503", "http_09", "http2_preface", "tls_alert",
-                                  "garbage", "empty_body", "empty_object"])
+    return no_verdict("spamd", ["http_reply", "garbage", "error_76", "error_69", "error_79"])
 
 
 @row("F12", "scorer stopped, later continued", "SIGSTOP, SIGCONT",
      "the policy at the deadline; no verdict of one message for another")
-def stopped(extent):
+def stopped(extent, protocol="spamd", behaviour="correct"):
     mixed, worst = 0, 0.0
-    with b.bench(deadline="1s", policy="tag = 5\nquarantine = off\nreject = off") as (daemon, sc):
+    with b.bench(behaviour, protocol, deadline="1s",
+                 policy="tag = 5\nquarantine = off\nreject = off") as (daemon, sc):
         for number in range(2 if extent.quick else 10):
             os.kill(sc.child.pid, signal.SIGSTOP)
             during = burst(daemon.address, [make(score=f"{n}.1") for n in range(20)])
@@ -233,12 +198,13 @@ def stopped(extent):
 
 @row("F13", "scorer killed and restarted in mid-load", "kill -9",
      "only policy answers in the gap, scores at once after it")
-def restarted(extent):
+def restarted(extent, protocol="spamd"):
     worst, gap_s = 0.0, 0.0
     with Workspace() as place:
         port = ports.free_port()
         scorer = ScorerProcess(place.path)
-        with Daemon([scorer.listen("x", port=port, score="7.3")], deadline="2s") as daemon:
+        server = scorer.listen("x", protocol=protocol, port=port, score="7.3")
+        with Daemon([server], protocol=protocol, deadline="2s") as daemon:
             for _ in range(2 if extent.quick else 10):
                 b.verdicts([send(daemon.address, make())])
                 scorer.child.kill()
@@ -248,7 +214,7 @@ def restarted(extent):
                     raise Failed("a verdict from a dead scorer")
                 gap_s = max(gap_s, *(outcome.seconds for outcome in gap))
                 scorer = ScorerProcess(place.path)
-                scorer.listen("x", port=port, score="7.3")
+                scorer.listen("x", protocol=protocol, port=port, score="7.3")
                 worst = max(worst, seconds_to_score(daemon))
         scorer.stop()
     return [Figure("to first score after return", worst, 1, "s"),

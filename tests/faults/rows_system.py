@@ -27,11 +27,12 @@ def _named(server):
 
 @row("F14", "resolver hangs", "nameserver that never answers",
      "the known address is used, the start does not wait", isolated=True)
-def resolver_hangs(extent):
+def resolver_hangs(extent, protocol="spamd"):
     with Workspace() as place, ScorerProcess(place.path) as scorer:
         names = own_resolver(place.path)
-        server = _named(scorer.listen("x", score="7.3"))
-        with Daemon([server], deadline="1s", options="resolve_every = 1s") as daemon:
+        server = _named(scorer.listen("x", protocol=protocol, score="7.3"))
+        with Daemon([server], protocol=protocol, deadline="1s",
+                    options="resolve_every = 1s") as daemon:
             seconds_to_score(daemon, 10)
             names.mode = "hang"
             outcomes = burst(daemon.address, [make()] * 20)
@@ -40,7 +41,7 @@ def resolver_hangs(extent):
             failed = len(b.verdicts(outcomes)[1])
             slowest = max(outcome.seconds for outcome in outcomes) * 1000
         began = time.monotonic()
-        with Daemon([server], deadline="1s") as daemon:
+        with Daemon([server], protocol=protocol, deadline="1s") as daemon:
             started = time.monotonic() - began
             late = burst(daemon.address, [make()] * 20)
             b.verdicts(late)
@@ -53,12 +54,13 @@ def resolver_hangs(extent):
 
 @row("F15", "resolver says NXDOMAIN or garbage, then another address", "DNS stub",
      "the last good address stays, a new one is adopted on the timer", isolated=True)
-def resolver_lies(extent):
+def resolver_lies(extent, protocol="spamd"):
     failed = sent = 0
     with Workspace() as place, ScorerProcess(place.path) as scorer:
         names = own_resolver(place.path, options="options timeout:1 attempts:1")
-        server = _named(scorer.listen("x", score="7.3"))
-        with Daemon([server], deadline="1s", options="resolve_every = 1s") as daemon:
+        server = _named(scorer.listen("x", protocol=protocol, score="7.3"))
+        with Daemon([server], protocol=protocol, deadline="1s",
+                    options="resolve_every = 1s") as daemon:
             seconds_to_score(daemon, 10)
             for names.mode in ("nxdomain", "servfail", "garbage"):
                 until = time.monotonic() + (2 if extent.quick else 20)
@@ -80,11 +82,12 @@ def resolver_lies(extent):
 
 @row("F16", "clock jumps by a day, both ways", "preloaded wall clock",
      "deadlines do not notice")
-def clock_jump(extent):
+def clock_jump(extent, protocol="spamd"):
     worst = 0.0
     with Workspace() as place:
         preload = Preload(place, CLOCKS)
-        with b.bench("silent", deadline="1s", environment=preload.environment) as (daemon, _):
+        with b.bench("silent", protocol, deadline="1s",
+                     environment=preload.environment) as (daemon, _):
             for offset in (86400, -86400, 0):
                 with Session(daemon.address) as talk:
                     talk.greet()
