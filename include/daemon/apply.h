@@ -14,8 +14,8 @@
 
 /* What it is done with. */
 struct apply_means {
-	struct store *store;      /* NULL: there is no quarantine */
-	struct deadline deadline; /* by which a message is stored, or deferred */
+	struct store *store;             /* NULL: there is no quarantine */
+	struct errand_patience patience; /* by when it is stored, or deferred; who is told */
 };
 
 /*

@@ -12,6 +12,7 @@
 
 #include "base/deadline.h"
 #include "base/limits.h"
+#include "base/listener.h"
 #include "judge/transaction.h"
 #include "judge/users.h"
 #include "mail/headers.h"
@@ -49,7 +50,7 @@ struct judgement {
 struct judge_input {
 	const struct transaction *mail;
 	struct deadline deadline;
-	struct scan_listener listener;
+	struct listener listener;
 	struct late_store *late;
 };
 

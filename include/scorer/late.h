@@ -15,9 +15,9 @@
 
 #include "base/deadline.h"
 #include "base/digest.h"
+#include "base/listener.h"
 #include "mail/verdict.h"
 #include "scorer/exchange.h"
-#include "scorer/listener.h"
 #include "scorer/pool.h"
 
 struct late_store;
@@ -47,7 +47,7 @@ bool late_store_adopt(struct late_store *store, const unsigned char digest[DIGES
  * listener) while it is being scanned. *ret_verdict is only touched when it was found.
  */
 enum late_result late_store_find(struct late_store *store, const unsigned char digest[DIGEST_SIZE],
-	struct deadline until, struct scan_listener listener, struct verdict *ret_verdict);
+	struct deadline until, struct listener listener, struct verdict *ret_verdict);
 
 struct late_view {
 	size_t running, kept;

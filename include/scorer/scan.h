@@ -4,9 +4,9 @@
 #define SPAMBRIDGE_SCORER_SCAN_H
 
 #include "base/deadline.h"
+#include "base/listener.h"
 #include "mail/verdict.h"
 #include "scorer/late.h"
-#include "scorer/listener.h"
 #include "scorer/pool.h"
 #include "scorer/request.h"
 
@@ -14,7 +14,7 @@ struct scan {
 	struct pool *pool; /* borrowed */
 	struct deadline deadline;
 	bool shadow; /* ask the shadow and nobody else */
-	struct scan_listener listener;
+	struct listener listener;
 	struct late_store *late; /* NULL: an unfinished scan is given up */
 };
 

@@ -317,7 +317,7 @@ static void hold(
 		return;
 	if (means->store == NULL)
 		err_set(&err, "the quarantine is not open");
-	else if (store_write_within(means->store, &request, means->deadline, id, &err) == 0)
+	else if (store_write_within(means->store, &request, &means->patience, id, &err) == 0)
 		return;
 	log_err(session->mail.envelope.queue_id, "quarantine: %s: the message is deferred",
 		err.text);

@@ -241,7 +241,8 @@ static void take_macros(SMFICTX *context, struct session *session)
 }
 
 /*
- * A scan waits: free the sessions that are stuck behind us, and tell the mail server we are alive.
+ * A scan or the disk makes us wait: free the sessions that are stuck behind us, and tell the mail
+ * server that we are alive.
  */
 static void on_waiting(void *context, bool first)
 {
@@ -267,10 +268,8 @@ static sfsistat on_eom(SMFICTX *context)
 	take_macros(context, session);
 	session_end(session);
 	judge(&input, &judgement);
-	if (judgement.item_id[0] != '\0')
-		gate_open(); /* the disk may take its time, too */
 	answer = apply(context, session, &judgement,
-		&(struct apply_means){ runtime_store(), input.deadline });
+		&(struct apply_means){ runtime_store(), { input.deadline, input.listener } });
 	judgement_log(&judgement, &session->mail);
 	metrics_count(&judgement);
 	shadow_offer(runtime_shadow(), &session->mail, &judgement);

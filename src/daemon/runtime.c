@@ -34,14 +34,13 @@ static void set_late_limits(const struct settings *settings)
 /* Open the quarantine when anything can be put there; once open it stays. */
 static int open_store(const struct settings *settings, struct err *err)
 {
-	const struct store_options options = { .directory = settings->quarantine.directory,
-		.max_bytes = settings->quarantine.max_size,
+	const struct store_limits limits = { .max_bytes = settings->quarantine.max_size,
 		.reserve_bytes = QUARANTINE_RESERVE };
 	struct store *store;
 
 	if (!settings_need_whole_message(settings) || state.store != NULL)
 		return 0;
-	store = store_open(&options, err);
+	store = store_open(settings->quarantine.directory, &limits, err);
 	pthread_mutex_lock(&state.lock);
 	state.store = store;
 	pthread_mutex_unlock(&state.lock);

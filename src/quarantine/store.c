@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The writing end of the quarantine: room, helper threads, and who waits for them. */
+/* The writing end of the quarantine: room, writes, and how it is. */
 #include "quarantine/store.h"
 
 #include <errno.h>
@@ -13,8 +13,8 @@
 #include "base/thread.h"
 #include "quarantine/catalogue.h"
 #include "quarantine/directory.h"
+#include "quarantine/errand.h"
 #include "quarantine/item_file.h"
-#include "quarantine/limits.h"
 #include "quarantine/store_count.h"
 #include "quarantine/store_item.h"
 
@@ -22,39 +22,28 @@
 #define RECOUNT_PAUSE_US 2000000
 /* A file in tmp this old has no writer any more, seconds: deadlines are far shorter. */
 #define SWEEP_AGE_S 3600
-
-enum job_state {
-	JOB_WAITING,
-	JOB_RUNNING,
-	JOB_DONE,
-};
-
-/* One write; owned by who waits for it and by the queue or the thread that carries it out. */
-struct job {
-	unsigned owners;
-	enum job_state state;
-	bool abandoned; /* nobody waits any more: leave nothing behind */
-	struct item_file file;
-	char id[ITEM_ID_SIZE];
-	int result;
-	struct err err;
-	pthread_cond_t done;
-	struct job *next;
-};
+/* The store is said to fill up when no more than this part of a limit is left: a tenth. */
+#define FILLING_PART 10
 
 struct store {
 	char *path;
-	struct store_options options;
+	struct errands *errands;
 	pthread_mutex_t lock; /* everything below */
-	pthread_cond_t work;
-	unsigned owners; /* the one who opened it, and each thread */
-	bool closing;
-	struct job *first, *last;
-	unsigned queued, idle, threads;
+	pthread_cond_t changed;
+	unsigned owners; /* the one who opened it, and each job */
+	struct store_limits limits;
 	uint64_t items, bytes;                 /* by the last count, and written since */
 	uint64_t items_pending, bytes_pending; /* being written */
 	int64_t counted_us;
-	struct store_view view;
+	struct store_view view; /* but for items, bytes, limits and filling */
+};
+
+/* One write. */
+struct job {
+	struct errand errand; /* the first member */
+	struct store *store;  /* a reference */
+	struct item_file file;
+	char id[ITEM_ID_SIZE];
 };
 
 static void release_store(struct store *store)
@@ -66,34 +55,19 @@ static void release_store(struct store *store)
 	pthread_mutex_unlock(&store->lock);
 	if (owners > 0)
 		return;
-	pthread_cond_destroy(&store->work);
+	errands_free(&store->errands);
+	pthread_cond_destroy(&store->changed);
 	pthread_mutex_destroy(&store->lock);
 	free(store->path);
 	free(store);
 }
 
-/* Called with the lock held. */
-static void release_job(struct job *job)
+static int count_all(struct store *store, const struct directory *directory, struct err *err)
 {
-	if (--job->owners > 0)
-		return;
-	item_file_free(&job->file);
-	pthread_cond_destroy(&job->done);
-	free(job);
-}
-
-int store_recount(struct store *store, struct err *err)
-{
-	struct directory directory;
 	uint64_t items = 0, bytes = 0;
-	int result;
 
-	if (directory_open(store->path, DIRECTORY_WRITE, &directory, err) != 0)
-		return -1;
-	store_sweep(&directory, SWEEP_AGE_S);
-	result = store_count(&directory, &items, &bytes, err);
-	directory_close(&directory);
-	if (result != 0)
+	store_sweep(directory, SWEEP_AGE_S);
+	if (store_count(directory, &items, &bytes, err) != 0)
 		return -1;
 	pthread_mutex_lock(&store->lock);
 	store->items = items;
@@ -103,29 +77,51 @@ int store_recount(struct store *store, struct err *err)
 	return 0;
 }
 
-struct store *store_open(const struct store_options *options, struct err *err)
+static int recount(struct store *store, struct err *err)
+{
+	struct directory directory;
+	int result;
+
+	if (directory_open(store->path, DIRECTORY_WRITE, &directory, err) != 0)
+		return -1;
+	result = count_all(store, &directory, err);
+	directory_close(&directory);
+	return result;
+}
+
+static struct store *new_store(const char *path, const struct store_limits *limits)
+{
+	struct store *store = calloc(1, sizeof(*store));
+
+	if (store == NULL)
+		return NULL;
+	store->owners = 1;
+	store->limits = *limits;
+	pthread_mutex_init(&store->lock, NULL);
+	condition_init(&store->changed);
+	store->path = strdup(path);
+	store->errands = errands_new();
+	if (store->path == NULL || store->errands == NULL)
+		store_free(&store);
+	return store;
+}
+
+struct store *store_open(const char *path, const struct store_limits *limits, struct err *err)
 {
 	struct directory directory;
 	struct store *store;
 
-	if (directory_open(options->directory, DIRECTORY_CREATE, &directory, err) != 0)
+	if (directory_open(path, DIRECTORY_CREATE, &directory, err) != 0)
 		return NULL;
 	directory_close(&directory);
-	store = calloc(1, sizeof(*store));
-	if (store != NULL)
-		store->path = strdup(options->directory);
-	if (store == NULL || store->path == NULL) {
-		free(store);
+	store = new_store(path, limits);
+	if (store == NULL)
 		err_set(err, "out of memory");
-		return NULL;
-	}
-	store->options = *options;
-	store->options.directory = store->path;
-	store->owners = 1;
-	pthread_mutex_init(&store->lock, NULL);
-	pthread_cond_init(&store->work, NULL);
-	if (store_recount(store, err) != 0)
+	else if (recount(store, err) != 0)
 		store_free(&store);
+	else
+		(void)store_check(
+			store, false, NULL); /* that it is full must not keep us from starting */
 	return store;
 }
 
@@ -134,47 +130,74 @@ void store_free(struct store **store)
 	struct store *gone = *store;
 
 	*store = NULL;
-	if (gone == NULL)
-		return;
-	pthread_mutex_lock(&gone->lock);
-	gone->closing = true;
-	pthread_cond_broadcast(&gone->work);
-	pthread_mutex_unlock(&gone->lock);
-	release_store(gone);
+	if (gone != NULL)
+		release_store(gone);
 }
 
-/* Called with the lock held: set room aside for one item. */
-static bool take_room(struct store *store, uint64_t size)
+void store_set_limits(struct store *store, const struct store_limits *limits)
 {
-	uint64_t items = store->items + store->items_pending;
-	uint64_t bytes = store->bytes + store->bytes_pending;
+	pthread_mutex_lock(&store->lock);
+	store->limits = *limits;
+	pthread_mutex_unlock(&store->lock);
+}
 
-	if (store->options.max_items != 0 && items + 1 > store->options.max_items)
-		return false;
-	if (store->options.max_bytes != 0 && bytes + size > store->options.max_bytes)
-		return false;
-	store->items_pending++;
-	store->bytes_pending += size;
-	return true;
+const char *store_path(const struct store *store)
+{
+	return store->path;
+}
+
+struct errands *store_errands(struct store *store)
+{
+	return store->errands;
+}
+
+/* Called with the lock held: is there room for so many items and bytes more? */
+static int check_room(const struct store *store, uint64_t items, uint64_t bytes, struct err *err)
+{
+	const struct store_limits *limits = &store->limits;
+
+	if (limits->max_items != 0 &&
+		store->items + store->items_pending + items > limits->max_items)
+		return err_set(err, "the quarantine is full: max_items is reached");
+	if (limits->max_bytes != 0 &&
+		store->bytes + store->bytes_pending + bytes > limits->max_bytes)
+		return err_set(err, "the quarantine is full: max_size is reached");
+	return 0;
+}
+
+/* Set room aside for one item. */
+static int take_room(struct store *store, uint64_t size, struct err *err)
+{
+	int result;
+
+	pthread_mutex_lock(&store->lock);
+	result = check_room(store, 1, size, err);
+	if (result == 0) {
+		store->items_pending++;
+		store->bytes_pending += size;
+	}
+	pthread_mutex_unlock(&store->lock);
+	return result;
+}
+
+static bool is_stale(struct store *store)
+{
+	int64_t counted_us;
+
+	pthread_mutex_lock(&store->lock);
+	counted_us = store->counted_us;
+	pthread_mutex_unlock(&store->lock);
+	return clock_now_us() - counted_us >= RECOUNT_PAUSE_US;
 }
 
 /* Room by our own limits; what others removed is looked for before there is none. */
 static int reserve(struct store *store, uint64_t size, struct err *err)
 {
-	bool taken, stale;
-
-	pthread_mutex_lock(&store->lock);
-	taken = take_room(store, size);
-	stale = clock_now_us() - store->counted_us >= RECOUNT_PAUSE_US;
-	pthread_mutex_unlock(&store->lock);
-	if (!taken && stale && store_recount(store, err) == 0) {
-		pthread_mutex_lock(&store->lock);
-		taken = take_room(store, size);
-		pthread_mutex_unlock(&store->lock);
-	}
-	if (taken)
+	if (take_room(store, size, NULL) == 0)
 		return 0;
-	return err_set(err, "the quarantine is full: max_size or max_items is reached");
+	if (is_stale(store) && recount(store, err) != 0)
+		return -1;
+	return take_room(store, size, err);
 }
 
 /* The end of a reservation. */
@@ -190,35 +213,36 @@ static void settle(struct store *store, uint64_t size, bool written)
 	pthread_mutex_unlock(&store->lock);
 }
 
-static int check_disk(const struct store *store, const struct directory *directory, uint64_t size,
-	struct err *err)
+/* Would so many bytes leave others their share of the file system? */
+static int check_disk(
+	struct store *store, const struct directory *directory, uint64_t size, struct err *err)
 {
 	struct statvfs disk;
+	uint64_t left, reserved;
 
 	if (fstatvfs(directory->base, &disk) != 0)
 		return err_set_errno(err, errno, "cannot examine the quarantine's file system");
-	if ((uint64_t)disk.f_bavail * disk.f_frsize < size + store->options.reserve_bytes)
-		return err_set(err, "the quarantine's file system is full");
+	if ((disk.f_flag & ST_RDONLY) != 0)
+		return err_set_errno(err, EROFS, "cannot write to the quarantine");
+	left = (uint64_t)disk.f_bavail * disk.f_frsize;
+	pthread_mutex_lock(&store->lock);
+	store->view.free_bytes = left;
+	reserved = store->limits.reserve_bytes;
+	pthread_mutex_unlock(&store->lock);
+	if (left < size + reserved)
+		return err_set(err,
+			"the quarantine's file system is full: no more than the reserve is free");
 	return 0;
 }
 
-static bool is_abandoned(struct store *store, const struct job *job)
+static int write_to(struct job *job, const struct directory *directory, struct err *err)
 {
-	bool abandoned;
+	struct store *store = job->store;
 
-	pthread_mutex_lock(&store->lock);
-	abandoned = job->abandoned;
-	pthread_mutex_unlock(&store->lock);
-	return abandoned;
-}
-
-static int write_to(struct store *store, const struct job *job, const struct directory *directory,
-	struct err *err)
-{
 	if (check_disk(store, directory, item_file_size(&job->file), err) != 0 ||
 		item_file_write(&job->file, directory, err) != 0)
 		return -1;
-	if (is_abandoned(store, job)) {
+	if (errand_is_abandoned(store->errands, &job->errand)) {
 		item_file_discard(&job->file, directory);
 		return err_set(err, "the disk is too slow");
 	}
@@ -226,128 +250,59 @@ static int write_to(struct store *store, const struct job *job, const struct dir
 }
 
 /* From a prepared file to a durable item. */
-static int carry_out(struct store *store, const struct job *job, struct err *err)
+static int write_item(struct job *job, struct err *err)
 {
 	struct directory directory;
 	int result;
 
-	if (directory_open(store->path, DIRECTORY_WRITE, &directory, err) != 0)
+	if (directory_open(job->store->path, DIRECTORY_WRITE, &directory, err) != 0)
 		return -1;
-	result = write_to(store, job, &directory, err);
+	result = write_to(job, &directory, err);
 	directory_close(&directory);
 	return result;
 }
 
-/* The item of a job whose waiter has gone was just published: the mail was deferred meanwhile. */
-static void take_back(struct store *store, const struct job *job)
+static int run_job(struct errand *errand, struct err *err)
 {
+	struct job *job = (struct job *)errand;
+	uint64_t size = item_file_size(&job->file);
+	int result = reserve(job->store, size, err);
+
+	if (result != 0)
+		return -1;
+	result = write_item(job, err);
+	settle(job->store, size, result == 0);
+	return result;
+}
+
+/* The item was published although nobody waited for it any more: the mail was deferred. */
+static void take_back(struct errand *errand)
+{
+	struct job *job = (struct job *)errand;
+	struct store *store = job->store;
 	struct directory directory;
 
+	pthread_mutex_lock(&store->lock);
+	store->items--;
+	store->bytes -= item_file_size(&job->file);
+	pthread_mutex_unlock(&store->lock);
 	if (directory_open(store->path, DIRECTORY_WRITE, &directory, NULL) != 0)
 		return;
 	(void)catalogue_remove(&directory, job->id, NULL);
 	directory_close(&directory);
 }
 
-static void note(struct store *store, int result, const struct err *err)
+static void destroy_job(struct errand *errand)
 {
-	struct store_view *view = &store->view;
+	struct job *job = (struct job *)errand;
 
-	if (result == 0) {
-		view->written++;
-		view->last_error[0] = '\0';
-		return;
-	}
-	view->failed++;
-	memcpy(view->last_error, err->text, sizeof(view->last_error));
-	view->last_error_s = time(NULL);
+	item_file_free(&job->file);
+	release_store(job->store);
+	free(job);
 }
 
-/* Do one job in this thread. */
-static void run(struct store *store, struct job *job)
-{
-	uint64_t size = item_file_size(&job->file);
-	struct err err = ERR_INIT;
-	int result = reserve(store, size, &err);
-	bool late;
-
-	if (result == 0) {
-		result = carry_out(store, job, &err);
-		settle(store, size, result == 0);
-	}
-	pthread_mutex_lock(&store->lock);
-	late = job->abandoned && result == 0;
-	job->state = JOB_DONE;
-	job->result = result;
-	job->err = err;
-	if (!job->abandoned)
-		note(store, result, &err);
-	if (late) {
-		store->items--;
-		store->bytes -= size;
-	}
-	pthread_cond_signal(&job->done);
-	pthread_mutex_unlock(&store->lock);
-	if (late)
-		take_back(store, job);
-}
-
-/* Called with the lock held. */
-static struct job *next_job(struct store *store)
-{
-	struct job *job;
-
-	while (store->first == NULL && !store->closing) {
-		store->idle++;
-		pthread_cond_wait(&store->work, &store->lock);
-		store->idle--;
-	}
-	job = store->first;
-	if (job == NULL)
-		return NULL;
-	store->first = job->next;
-	if (store->first == NULL)
-		store->last = NULL;
-	store->queued--;
-	job->state = JOB_RUNNING;
-	return job;
-}
-
-static void *writer(void *context)
-{
-	struct store *store = context;
-	struct job *job;
-
-	pthread_mutex_lock(&store->lock);
-	while ((job = next_job(store)) != NULL) {
-		bool abandoned = job->abandoned;
-
-		pthread_mutex_unlock(&store->lock);
-		if (!abandoned)
-			run(store, job);
-		pthread_mutex_lock(&store->lock);
-		release_job(job);
-	}
-	pthread_mutex_unlock(&store->lock);
-	release_store(store);
-	return NULL;
-}
-
-/* Called with the lock held. */
-static int start_writer(struct store *store)
-{
-	pthread_t thread;
-	int error = thread_start(&thread, writer, store);
-
-	if (error != 0)
-		return error;
-	pthread_detach(thread);
-	store->owners++;
-	store->threads++;
-	return 0;
-}
-
-static struct job *new_job(const struct store_request *request, struct err *err)
+static struct job *new_job(
+	struct store *store, const struct store_request *request, struct err *err)
 {
 	struct job *job = calloc(1, sizeof(*job));
 
@@ -359,102 +314,134 @@ static struct job *new_job(const struct store_request *request, struct err *err)
 		free(job);
 		return NULL;
 	}
-	job->owners = 1;
-	condition_init(&job->done);
+	job->errand.run = run_job;
+	job->errand.undo = take_back;
+	job->errand.destroy = destroy_job;
+	job->store = store;
+	pthread_mutex_lock(&store->lock);
+	store->owners++;
+	pthread_mutex_unlock(&store->lock);
 	return job;
 }
 
-/* Called with the lock held: the outcome for the caller, who gives the job up. */
-static int take_outcome(struct job *job, char ret_id[ITEM_ID_SIZE], struct err *err)
+/* Called with the lock held: the store is in trouble, or (NULL) well again. */
+static void note_trouble(struct store *store, const struct err *err)
 {
-	int result = job->result;
+	struct store_view *view = &store->view;
+	const char *text = err == NULL ? "" : err->text;
 
-	if (result == 0)
-		memcpy(ret_id, job->id, ITEM_ID_SIZE);
-	else
-		err_set(err, "%s", job->err.text);
-	release_job(job);
-	return result;
+	if (strcmp(view->trouble, text) == 0)
+		return;
+	if ((view->trouble[0] == '\0') != (text[0] == '\0')) {
+		view->trouble_since_s = time(NULL);
+		pthread_cond_broadcast(&store->changed);
+	}
+	memcpy(view->trouble, text, strlen(text) + 1);
+}
+
+static void note_write(struct store *store, enum errand_result result, const struct err *err)
+{
+	pthread_mutex_lock(&store->lock);
+	store->view.written += result == ERRAND_GOOD;
+	store->view.failed += result != ERRAND_GOOD;
+	store->view.abandoned += result == ERRAND_ABANDONED;
+	note_trouble(store, result == ERRAND_GOOD ? NULL : err);
+	pthread_mutex_unlock(&store->lock);
 }
 
 int store_write(struct store *store, const struct store_request *request, char ret_id[ITEM_ID_SIZE],
 	struct err *err)
 {
-	struct job *job = new_job(request, err);
+	struct job *job = new_job(store, request, err);
+	struct err why = ERR_INIT;
 	int result;
 
 	if (job == NULL)
 		return -1;
-	run(store, job);
-	pthread_mutex_lock(&store->lock);
-	result = take_outcome(job, ret_id, err);
-	pthread_mutex_unlock(&store->lock);
-	return result;
-}
-
-/* Called with the lock held. */
-static int enqueue(struct store *store, struct job *job)
-{
-	if (store->queued >= LIMIT_WRITE_QUEUE)
-		return err_set(&job->err, "the disk is too slow: too many writes are waiting");
-	if (store->idle <= store->queued && store->threads < LIMIT_WRITERS) {
-		int error = start_writer(store);
-
-		if (error != 0 && store->threads == 0)
-			return err_set_errno(&job->err, error, "cannot start a thread");
-	}
-	job->owners++;
-	if (store->last == NULL)
-		store->first = job;
-	else
-		store->last->next = job;
-	store->last = job;
-	store->queued++;
-	pthread_cond_signal(&store->work);
-	return 0;
-}
-
-/* Called with the lock held: wait until the job is done or given up. */
-static void await(struct store *store, struct job *job, struct deadline deadline)
-{
-	struct timespec until = deadline_timespec(deadline);
-	int error = 0;
-
-	while (job->state != JOB_DONE && error != ETIMEDOUT)
-		error = pthread_cond_timedwait(&job->done, &store->lock, &until);
-	if (job->state == JOB_DONE)
-		return;
-	job->abandoned = true;
-	job->result = err_set(&job->err, "the disk is too slow: no answer by the deadline");
-	store->view.abandoned++;
-	note(store, -1, &job->err);
+	result = run_job(&job->errand, &why);
+	note_write(store, result == 0 ? ERRAND_GOOD : ERRAND_FAILED, &why);
+	if (result == 0)
+		memcpy(ret_id, job->id, ITEM_ID_SIZE);
+	destroy_job(&job->errand);
+	return result == 0 ? 0 : err_set(err, "%s", why.text);
 }
 
 int store_write_within(struct store *store, const struct store_request *request,
-	struct deadline deadline, char ret_id[ITEM_ID_SIZE], struct err *err)
+	const struct errand_patience *patience, char ret_id[ITEM_ID_SIZE], struct err *err)
 {
-	struct job *job = new_job(request, err);
-	int result;
+	struct job *job = new_job(store, request, err);
+	struct err why = ERR_INIT;
+	enum errand_result result;
+	struct errand *errand;
 
 	if (job == NULL)
 		return -1;
-	pthread_mutex_lock(&store->lock);
-	job->result = enqueue(store, job);
-	if (job->result == 0)
-		await(store, job, deadline);
-	else
-		note(store, -1, &job->err);
-	/* The lock was not given up since: the thread of an abandoned job notes its own outcome. */
-	result = take_outcome(job, ret_id, err);
-	pthread_mutex_unlock(&store->lock);
+	errand = &job->errand;
+	result = errands_do(store->errands, errand, patience, &why);
+	note_write(store, result, &why);
+	if (result == ERRAND_GOOD)
+		memcpy(ret_id, job->id, ITEM_ID_SIZE);
+	errand_release(store->errands, &errand);
+	return result == ERRAND_GOOD ? 0 : err_set(err, "%s", why.text);
+}
+
+static int check(struct store *store, bool count, struct err *err)
+{
+	struct directory directory;
+	int result;
+
+	if (directory_open(store->path, DIRECTORY_WRITE, &directory, err) != 0)
+		return -1;
+	result = count ? count_all(store, &directory, err) : 0;
+	if (result == 0)
+		result = check_disk(store, &directory, 0, err);
+	directory_close(&directory);
 	return result;
+}
+
+int store_check(struct store *store, bool count, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int result = check(store, count, &why);
+
+	pthread_mutex_lock(&store->lock);
+	if (result == 0)
+		result = check_room(store, 1, 0, &why);
+	note_trouble(store, result == 0 ? NULL : &why);
+	pthread_mutex_unlock(&store->lock);
+	return result == 0 ? 0 : err_set(err, "%s", why.text);
+}
+
+static bool is_filling(uint64_t used, uint64_t limit)
+{
+	return limit != 0 && used >= limit - limit / FILLING_PART;
+}
+
+/* Called with the lock held. */
+static void look(const struct store *store, struct store_view *ret_view)
+{
+	*ret_view = store->view;
+	ret_view->items = store->items;
+	ret_view->bytes = store->bytes;
+	ret_view->limits = store->limits;
+	ret_view->filling = is_filling(store->items, store->limits.max_items) ||
+		is_filling(store->bytes, store->limits.max_bytes);
 }
 
 void store_look(struct store *store, struct store_view *ret_view)
 {
 	pthread_mutex_lock(&store->lock);
-	*ret_view = store->view;
-	ret_view->items = store->items;
-	ret_view->bytes = store->bytes;
+	look(store, ret_view);
+	pthread_mutex_unlock(&store->lock);
+}
+
+void store_await_change(
+	struct store *store, bool troubled, struct deadline until, struct store_view *ret_view)
+{
+	pthread_mutex_lock(&store->lock);
+	while ((store->view.trouble[0] != '\0') == troubled &&
+		condition_wait(&store->changed, &store->lock, until))
+		;
+	look(store, ret_view);
 	pthread_mutex_unlock(&store->lock);
 }

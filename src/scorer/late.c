@@ -276,7 +276,7 @@ bool late_store_adopt(struct late_store *store, const unsigned char digest[DIGES
 
 /* Wait, with the lock, until the entry's scan has ended; returns it, or NULL when it is gone. */
 static struct late_entry *await(struct late_store *store, const unsigned char *digest,
-	struct deadline until, struct scan_listener listener)
+	struct deadline until, struct listener listener)
 {
 	struct listener_clock clock = listener_begin(listener);
 	struct late_entry *entry = find_entry(store, digest);
@@ -291,7 +291,7 @@ static struct late_entry *await(struct late_store *store, const unsigned char *d
 }
 
 enum late_result late_store_find(struct late_store *store, const unsigned char digest[DIGEST_SIZE],
-	struct deadline until, struct scan_listener listener, struct verdict *ret_verdict)
+	struct deadline until, struct listener listener, struct verdict *ret_verdict)
 {
 	enum late_result result = LATE_NONE;
 	struct late_entry *entry;

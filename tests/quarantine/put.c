@@ -20,7 +20,7 @@
 #include "quarantine/store.h"
 
 struct put {
-	struct store_options options;
+	struct store_limits limits;
 	struct store *store;
 	struct client client;
 	struct envelope envelope;
@@ -102,9 +102,11 @@ static void put_one(struct put *put)
 		&put->envelope.recipients, "quarantine", "score", 0, put->id };
 	struct err err = ERR_INIT;
 	char id[ITEM_ID_SIZE];
-	int result = put->deadline_ms == 0 ? store_write(put->store, &request, id, &err) :
-					     store_write_within(put->store, &request,
-						     deadline_after_ms(put->deadline_ms), id, &err);
+	const struct errand_patience patience = { deadline_after_ms(put->deadline_ms),
+		{ NULL, NULL } };
+	int result = put->deadline_ms == 0 ?
+		store_write(put->store, &request, id, &err) :
+		store_write_within(put->store, &request, &patience, id, &err);
 
 	pthread_mutex_lock(&put->lock);
 	say(put, result, id, &err);
@@ -141,11 +143,11 @@ static bool take_options(struct put *put, int argc, char **argv)
 		if (option == 'd')
 			put->deadline_ms = (long)number;
 		else if (option == 'b')
-			put->options.max_bytes = number;
+			put->limits.max_bytes = number;
 		else if (option == 'i')
-			put->options.max_items = number;
+			put->limits.max_items = number;
 		else if (option == 'f')
-			put->options.reserve_bytes = number;
+			put->limits.reserve_bytes = number;
 		else if (option == 'n')
 			put->count = (long)number;
 		else if (option == 't')
@@ -191,9 +193,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: put [options] DIRECTORY MESSAGE SENDER RECIPIENT...\n");
 		return 2;
 	}
-	put.options.directory = argv[optind];
 	if (read_message(&put, argv[optind + 1], &err) == 0)
-		put.store = store_open(&put.options, &err);
+		put.store = store_open(argv[optind], &put.limits, &err);
 	if (put.store == NULL) {
 		fprintf(stderr, "put: %s\n", err.text);
 		return 1;

@@ -93,9 +93,9 @@ static inline struct store_request fixture_request(struct fixture *fixture)
 static inline struct store *fixture_store(
 	struct fixture *fixture, uint64_t max_bytes, uint64_t max_items)
 {
-	struct store_options options = { fixture->path, max_bytes, max_items, 0 };
+	struct store_limits limits = { max_bytes, max_items, 0 };
 	struct err err = ERR_INIT;
-	struct store *store = store_open(&options, &err);
+	struct store *store = store_open(fixture->path, &limits, &err);
 
 	if (store == NULL)
 		fail_msg("%s", err.text);

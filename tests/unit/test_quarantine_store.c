@@ -195,7 +195,7 @@ static void room_is_limited(void **state)
 	assert_int_equal(directory_open(fixture->path, DIRECTORY_WRITE, &directory, &err), 0);
 	assert_int_equal(catalogue_remove(&directory, first, &err), 0);
 	directory_close(&directory);
-	assert_int_equal(store_recount(store, &err), 0);
+	assert_int_equal(store_check(store, true, &err), 0);
 	fixture_put(fixture, store);
 	store_free(&store);
 	store = fixture_store(fixture, view.bytes + 10, 0);
@@ -342,6 +342,14 @@ static void reviews_are_kept(void **state)
 	store_free(&store);
 }
 
+static int write_by(struct store *store, const struct store_request *request, int64_t ms,
+	char ret_id[ITEM_ID_SIZE], struct err *err)
+{
+	const struct errand_patience patience = { deadline_after_ms(ms), { NULL, NULL } };
+
+	return store_write_within(store, request, &patience, ret_id, err);
+}
+
 struct writer {
 	struct fixture *fixture;
 	struct store *store;
@@ -355,8 +363,7 @@ static void *write_many(void *context)
 	char id[ITEM_ID_SIZE];
 
 	for (int i = 0; i < 250; i++)
-		writer->written += store_write_within(writer->store, &request,
-					   deadline_after_ms(60000), id, NULL) == 0;
+		writer->written += write_by(writer->store, &request, 60000, id, NULL) == 0;
 	return NULL;
 }
 
@@ -423,7 +430,7 @@ static void nothing_is_left_after_the_deadline(void **state)
 	for (int i = 0; i < 300; i++) {
 		struct err err = ERR_INIT;
 
-		if (store_write_within(store, &request, deadline_after_ms(i % 2), id, &err) == 0)
+		if (write_by(store, &request, i % 2, id, &err) == 0)
 			stored++;
 		else
 			assert_non_null(strstr(err.text, "too slow"));
