@@ -19,6 +19,8 @@
 #include "mail/verdict.h"
 #include "policy/decide.h"
 #include "quarantine/id.h"
+#include "quarantine/release_check.h"
+#include "quarantine/store.h"
 #include "scorer/late.h"
 #include "scorer/scan.h"
 
@@ -33,9 +35,12 @@ struct judgement {
 	enum outcome *outcomes;         /* the same; owned */
 	size_t policy_count;
 	const struct verdict *held_verdict; /* of who is held with the highest score; borrowed */
-	struct strlist held;        /* whose copy is to be stored, or was refused and is kept */
-	char item_id[ITEM_ID_SIZE]; /* under which; "": nothing is stored */
-	int64_t keep_s;             /* how long; 0: as the quarantine's setting says */
+	struct strlist held;            /* whose copy is to be stored, or was refused and is kept */
+	char item_id[ITEM_ID_SIZE];     /* under which; "": nothing is stored */
+	int64_t keep_s;                 /* how long; 0: as the quarantine's setting says */
+	enum release_check mark;        /* what became of a release mark that it bore */
+	char released_id[ITEM_ID_SIZE]; /* RELEASE_PASSES: of which item */
+	struct err mark_err;            /* RELEASE_REFUSED: why */
 	struct header_instance
 		*removals; /* forged fields and what a scorer names, last first; owned */
 	size_t removal_count;
@@ -52,6 +57,7 @@ struct judge_input {
 	struct deadline deadline;
 	struct listener listener;
 	struct late_store *late;
+	struct store *store; /* whose release marks are good, and are used up; NULL: none are */
 };
 
 /* The verdict on the copy of one recipient. */

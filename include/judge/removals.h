@@ -9,7 +9,7 @@
 #include "mail/headers.h"
 
 /*
- * All fields that are reserved to a filter (unless `keep_reserved`) and those that `edits` (may be
+ * All fields that are reserved to a filter (with `keep_reserved` release marks alone) and those that `edits` (may be
  * NULL) names, each once, from the last to the first. The scorer counts copies of a field in what
  * it was sent, where reserved ones are gone already. The caller frees *ret. False: no memory.
  */

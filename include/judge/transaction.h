@@ -45,6 +45,9 @@ void transaction_connect(
  */
 void transaction_begin(struct transaction *transaction);
 
+/* A header field of this name comes: a release mark is good for the whole body alone. */
+void transaction_expect_header(struct transaction *transaction, const char *name);
+
 /* Forget message and envelope, keep the client. */
 void transaction_reset(struct transaction *transaction);
 

@@ -48,18 +48,26 @@ struct header_instance {
 };
 
 /*
- * All fields with a reserved name (see header_is_reserved), from the last to the first: the order
+ * All fields whose name is wanted (header_is_reserved, say), from the last to the first: the order
  * in which they can be deleted on Postfix, which renumbers, and on Sendmail, which does not. The
  * caller frees *ret_instances. False when out of memory.
  */
-bool headers_reserved(
-	const struct header_list *list, struct header_instance **ret_instances, size_t *ret_count);
+bool headers_matching(const struct header_list *list, bool (*wanted)(const char *name),
+	struct header_instance **ret_instances, size_t *ret_count);
 
 /*
  * Is this one of the fields that only a filter of ours may add? True for every name that begins
  * with X-Spam or X-Rspamd, in any case, white space before the colon ignored.
  */
 bool header_is_reserved(const char *name);
+
+/*
+ * The field that marks a message which a reviewer released from the quarantine
+ * (quarantine/release_mark.h). Its name is reserved, and unlike other reserved fields it never
+ * stays in a message.
+ */
+#define RELEASE_MARK_FIELD "X-Spambridge-Release"
+bool header_is_release_mark(const char *name);
 
 /* Append "name:value" with CRLF folds and a final CRLF to `out`. */
 bool header_render(struct buf *out, const char *name, const char *value);

@@ -39,6 +39,9 @@ void message_free(struct message **message);
 bool message_add_header(struct message *message, const char *name, const char *value);
 enum message_more message_add_body(struct message *message, const void *bytes, size_t length);
 
+/* Keep all of the body, whatever the limit was; no effect once a part of it has come. */
+void message_keep_whole(struct message *message);
+
 /* Why collecting failed, or NULL. */
 const char *message_error(const struct message *message);
 

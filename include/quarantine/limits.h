@@ -22,6 +22,8 @@
 /* One line of an SMTP server's reply, bytes (RFC 5321 4.5.3.1.5: 512), and lines of a reply. */
 #define LIMIT_SMTP_LINE  2048
 #define LIMIT_SMTP_LINES 128
+/* Release marks of one message that are looked at, count: a release puts one at the top. */
+#define LIMIT_RELEASE_MARKS 4
 /* Items named in one digest mail, count: nobody reads more, and the tool lists them. */
 #define LIMIT_DIGEST_ITEMS 500
 /* Periods after which nobody is told any more what a digest would have said, count. */

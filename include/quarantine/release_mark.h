@@ -12,8 +12,9 @@
  * The name begins with X-Spam, so the daemon removes every copy of the field from every message,
  * as it does with all its own; a forged one changes nothing.
  *
- * For the daemon: release_mark_check() with the field's value, the one recipient and the body's
- * digest; when that is MARK_VALID, release_mark_use() has to succeed before the message is passed.
+ * The daemon's side is in quarantine/release_check.h: release_mark_check() with the field's value,
+ * the one recipient and the body's digest; when that is MARK_VALID, release_mark_use() has to
+ * succeed before the message is passed.
  */
 #ifndef SPAMBRIDGE_QUARANTINE_RELEASE_MARK_H
 #define SPAMBRIDGE_QUARANTINE_RELEASE_MARK_H
@@ -25,12 +26,12 @@
 #include "base/buf.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "mail/headers.h"
 #include "mail/message.h"
 #include "quarantine/directory.h"
 #include "quarantine/id.h"
 
-#define RELEASE_MARK_FIELD "X-Spambridge-Release"
-#define RELEASE_KEY_SIZE   32
+#define RELEASE_KEY_SIZE 32
 /* How long a mark is good, seconds: a mail server that is down comes back within it. */
 #define RELEASE_MARK_AGE_S 86400
 
@@ -78,11 +79,18 @@ enum release_mark_result release_mark_check(const struct release_key *key, const
 	const char *recipient, const unsigned char body[DIGEST_SIZE], int64_t now_s,
 	char ret_once[ITEM_ID_SIZE], char ret_id[ITEM_ID_SIZE]);
 
-/*
- * Note durably that a mark is used. Returns -1 when it was used before or that cannot be noted:
- * the message is then one like any other.
- */
-int release_mark_use(const struct directory *directory, const char *once, struct err *err);
+enum mark_use {
+	MARK_TAKEN,   /* it was new, and is used from now on, durably */
+	MARK_SPENT,   /* it was used before: the message is one like any other */
+	MARK_UNNOTED, /* nobody knows: it cannot be noted */
+};
+
+/* Note durably that a valid mark is used; the reason in `err` unless it is MARK_TAKEN. */
+enum mark_use release_mark_use(
+	const struct directory *directory, const char *once, struct err *err);
+
+/* Forget that a mark was used: the message was not passed after all. */
+void release_mark_forget(const struct directory *directory, const char *once);
 
 /* Forget used marks that have expired. Returns how many. */
 unsigned release_mark_sweep(const struct directory *directory);

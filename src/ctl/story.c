@@ -31,6 +31,8 @@ static const struct meaning reasons[] = {
 	{ "action", "The scorer is trusted to decide, and this is what it wanted (trust_action)." },
 	{ "late", "The verdict is of a scan that ended too late for an earlier attempt." },
 	{ "accepted", "Every recipient accepts it by a list, whatever its score." },
+	{ "released",
+		"It was not scored, because a reviewer had released it from the quarantine." },
 	{ "outbound", "It is mail of one of our own senders, and was judged as such." },
 	{ "score", NULL },
 };
@@ -137,7 +139,9 @@ static bool tell_outcome(const struct log_line *line, struct strlist *sentences)
 		tell(sentences, "It is only observed; else what is done would be \"%s\".",
 			log_line_value(line, "would"));
 	if (log_line_value(line, "quarantine") != NULL)
-		tell(sentences, "A copy is in the quarantine as %s.",
+		tell(sentences,
+			strcmp(reason, "released") == 0 ? "It was held there as %s." :
+							  "A copy is in the quarantine as %s.",
 			log_line_value(line, "quarantine"));
 	return tell(sentences, "The decision took %s ms from the end of the message.",
 		value(line, "total_ms", "?"));

@@ -37,6 +37,7 @@ static struct {
 		uint64_t count;
 	} observed[OBSERVED];
 	struct histogram scan, total;
+	uint64_t marks[RELEASE_UNSURE + 1]; /* by what became of them */
 } metrics = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void observe(struct histogram *histogram, int64_t us)
@@ -78,6 +79,7 @@ void metrics_count(const struct judgement *judgement)
 	pthread_mutex_lock(&metrics.lock);
 	if (judgement->action.would != NULL)
 		count_observed(judgement->action.would);
+	metrics.marks[judgement->mark]++;
 	find_counter(action_word(&judgement->action), judgement->reason)->count++;
 	for (size_t i = 0; i < judgement->verdict_count; i++)
 		if (judgement->verdicts[i].scan_us > 0 && !judgement->verdicts[i].late)
@@ -127,6 +129,22 @@ static void print_histogram(
 	buf_printf(out, "spambridge_%s_count %llu\n", name, (unsigned long long)histogram->count);
 }
 
+/* Called with the lock held. */
+static void print_marks(struct buf *out)
+{
+	static const struct {
+		enum release_check check;
+		const char *result;
+	} rows[] = { { RELEASE_PASSES, "passed" }, { RELEASE_REFUSED, "refused" },
+		{ RELEASE_UNSURE, "deferred" } };
+
+	head(out, "release_marks_total", "counter",
+		"Messages with the mark of a release, by what became of them.");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		buf_printf(out, "spambridge_release_marks_total{result=\"%s\"} %llu\n",
+			rows[i].result, (unsigned long long)metrics.marks[rows[i].check]);
+}
+
 static void print_messages(struct buf *out)
 {
 	head(out, "messages_total", "counter", "Messages answered, by action and reason.");
@@ -140,6 +158,7 @@ static void print_messages(struct buf *out)
 	for (size_t i = 0; i < OBSERVED && metrics.observed[i].action != NULL; i++)
 		buf_printf(out, "spambridge_observed_total{action=\"%s\"} %llu\n",
 			metrics.observed[i].action, (unsigned long long)metrics.observed[i].count);
+	print_marks(out);
 	print_histogram(out, "scan_seconds", "Time from asking a scorer to its verdict or failure.",
 		&metrics.scan);
 	print_histogram(out, "message_seconds", "Time from end of message to the judgement.",

@@ -264,7 +264,8 @@ static sfsistat on_eom(SMFICTX *context)
 		.deadline = deadline_sooner(
 			deadline_after_ms(session->mail.settings->deadline_ms), runtime_stop_by()),
 		.listener = { on_waiting, context },
-		.late = runtime_late() };
+		.late = runtime_late(),
+		.store = runtime_store() };
 	take_macros(context, session);
 	session_end(session);
 	judge(&input, &judgement);

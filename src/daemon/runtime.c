@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "daemon/process.h"
+#include "quarantine/directory.h"
 
 static struct {
 	pthread_mutex_t lock;
@@ -31,14 +32,26 @@ static void set_late_limits(const struct settings *settings)
 /* Part of the file system that is left to others, bytes. */
 #define QUARANTINE_RESERVE (64 * 1024 * 1024)
 
-/* Open the quarantine when anything can be put there; once open it stays. */
+/* Is there one of former times? What it holds may still be released. */
+static bool there_is_a_quarantine(const struct settings *settings)
+{
+	struct directory directory;
+
+	if (directory_open(settings->quarantine.directory, DIRECTORY_WRITE, &directory, NULL) != 0)
+		return false;
+	directory_close(&directory);
+	return true;
+}
+
+/* Open the quarantine when anything can be put there, or is there; once open it stays. */
 static int open_store(const struct settings *settings, struct err *err)
 {
 	const struct store_limits limits = { .max_bytes = settings->quarantine.max_size,
 		.reserve_bytes = QUARANTINE_RESERVE };
 	struct store *store;
 
-	if (!settings_need_whole_message(settings) || state.store != NULL)
+	if (state.store != NULL ||
+		(!settings_need_whole_message(settings) && !there_is_a_quarantine(settings)))
 		return 0;
 	store = store_open(settings->quarantine.directory, &limits, err);
 	pthread_mutex_lock(&state.lock);

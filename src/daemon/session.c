@@ -68,6 +68,7 @@ void session_header(struct session *session, const char *name, const char *value
 		begin(session);
 	if (session->mail.message == NULL)
 		return;
+	transaction_expect_header(&session->mail, name);
 	if (session->can.leading_space) {
 		(void)message_add_header(session->mail.message, name, value);
 		return;

@@ -96,6 +96,26 @@ static bool decide(struct judgement *judgement)
 	return true;
 }
 
+/* A message that a reviewer released is not judged again: it would be held for ever. */
+static bool is_settled_by_release(const struct judge_input *input, struct judgement *judgement)
+{
+	const struct transaction *mail = input->mail;
+	const struct errand_patience patience = { input->deadline, input->listener };
+
+	judgement->mark = release_check(input->store, mail->message, &mail->envelope.recipients,
+		&patience, judgement->released_id, &judgement->mark_err);
+	if (judgement->mark == RELEASE_PASSES) {
+		judgement->reason = "released";
+		return true;
+	}
+	judgement->released_id[0] = '\0';
+	if (judgement->mark != RELEASE_UNSURE)
+		return false;
+	judgement->verdicts[0].status = VERDICT_ERROR;
+	err_set(&judgement->verdicts[0].err, "%s", judgement->mark_err.text);
+	return true;
+}
+
 /* The verdicts on a message that is complete, and what follows from them. */
 static void score_and_decide(const struct judge_input *input, struct judgement *judgement)
 {
@@ -107,10 +127,12 @@ static void score_and_decide(const struct judge_input *input, struct judgement *
 		return;
 	}
 	judgement->outbound = exemption != EXEMPT_NOT;
-	if (judgement->outbound && !mail->settings->outbound.scan)
-		judgement->reason = exemption_word(exemption);
-	else if (!is_settled_by_size(mail, judgement))
-		judgement_ask(input, judgement);
+	if (!is_settled_by_release(input, judgement)) {
+		if (judgement->outbound && !mail->settings->outbound.scan)
+			judgement->reason = exemption_word(exemption);
+		else if (!is_settled_by_size(mail, judgement))
+			judgement_ask(input, judgement);
+	}
 	if (!decide(judgement))
 		defer(judgement, "out of memory");
 }

@@ -112,7 +112,8 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 	put_required(&line, judgement);
 	put(&line, "action", action_word(&judgement->action));
 	put(&line, "reason", judgement->reason);
-	put(&line, "quarantine", judgement->item_id);
+	put(&line, "quarantine",
+		judgement->item_id[0] != '\0' ? judgement->item_id : judgement->released_id);
 	put_number(&line, "scan_ms", (uint64_t)(verdict->scan_us / 1000));
 	put_number(&line, "total_ms", (uint64_t)(judgement->total_us / 1000));
 	put_tests(&line, verdict);
@@ -122,6 +123,9 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 		put(&line, "would", judgement->action.would);
 	log_info(NULL, "%s", buf_text(&line));
 	buf_free(&line);
+	if (judgement->mark == RELEASE_REFUSED)
+		log_warn(mail->envelope.queue_id, "judged like any other, though marked: %s",
+			judgement->mark_err.text);
 	/* Our own trouble, or an engine that talks nonsense: the administrator's to mend. */
 	if (verdict->status == VERDICT_ERROR || verdict->status == VERDICT_MALFORMED)
 		log_warn(mail->envelope.queue_id, "no score: %s", verdict->err.text);

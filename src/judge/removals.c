@@ -67,7 +67,8 @@ bool removals_build(const struct header_list *list, bool keep_reserved,
 	struct header_instance *items = NULL;
 	size_t count = 0;
 
-	if (!keep_reserved && !headers_reserved(list, &items, &count))
+	if (!headers_matching(list, keep_reserved ? header_is_release_mark : header_is_reserved,
+		    &items, &count))
 		return false;
 	for (size_t i = 0; edits != NULL && i < edits->removal_count; i++) {
 		const struct edit_removal *removal = &edits->removals[i];

@@ -75,6 +75,12 @@ void transaction_begin(struct transaction *transaction)
 		transaction->out_of_memory = true;
 }
 
+void transaction_expect_header(struct transaction *transaction, const char *name)
+{
+	if (header_is_release_mark(name))
+		message_keep_whole(transaction->message);
+}
+
 void transaction_reset(struct transaction *transaction)
 {
 	message_free(&transaction->message);

@@ -79,6 +79,15 @@ bool header_is_reserved(const char *name)
 	return strncasecmp(name, "X-Spam", 6) == 0 || strncasecmp(name, "X-Rspamd", 8) == 0;
 }
 
+bool header_is_release_mark(const char *name)
+{
+	const size_t length = sizeof(RELEASE_MARK_FIELD) - 1;
+
+	name += strspn(name, " \t");
+	return strncasecmp(name, RELEASE_MARK_FIELD, length) == 0 &&
+		name[length + strspn(name + length, " \t")] == '\0';
+}
+
 struct named {
 	const char *name;
 	size_t index;
@@ -101,8 +110,8 @@ static int last_first(const void *a, const void *b)
 	return left->index > right->index ? -1 : 1;
 }
 
-bool headers_reserved(
-	const struct header_list *list, struct header_instance **ret_instances, size_t *ret_count)
+bool headers_matching(const struct header_list *list, bool (*wanted)(const char *name),
+	struct header_instance **ret_instances, size_t *ret_count)
 {
 	struct header_instance *instances = NULL;
 	struct named *named;
@@ -113,7 +122,7 @@ bool headers_reserved(
 	if (named == NULL)
 		return false;
 	for (size_t i = 0; i < list->count; i++)
-		if (header_is_reserved(headers_name(list, i)))
+		if (wanted(headers_name(list, i)))
 			named[count++] = (struct named){ headers_name(list, i), i };
 	qsort(named, count, sizeof(*named), by_name);
 	instances = calloc(count + 1, sizeof(*instances));

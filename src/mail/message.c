@@ -140,6 +140,12 @@ static bool store(struct message *message, const void *bytes, size_t length)
 	return false;
 }
 
+void message_keep_whole(struct message *message)
+{
+	if (message->body_seen == 0)
+		message->limits.body_bytes = SIZE_MAX;
+}
+
 enum message_more message_add_body(struct message *message, const void *bytes, size_t length)
 {
 	size_t room = message->limits.body_bytes - message->body_length;

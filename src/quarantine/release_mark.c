@@ -277,21 +277,30 @@ enum release_mark_result release_mark_check(const struct release_key *key, const
 	return MARK_VALID;
 }
 
-int release_mark_use(const struct directory *directory, const char *once, struct err *err)
+enum mark_use release_mark_use(const struct directory *directory, const char *once, struct err *err)
 {
 	int fd;
 
-	if (!item_id_is_valid(once))
-		return err_set(err, "this is no release mark");
+	if (!item_id_is_valid(once)) {
+		err_set(err, "this is no release mark");
+		return MARK_SPENT;
+	}
 	fd = directory_create(directory, FOLDER_MARKS, once, 0600);
-	if (fd < 0 && errno == EEXIST)
-		return err_set(err, "the release mark was used before");
-	if (fd < 0)
-		return err_set_errno(err, errno, "cannot note the release mark");
-	close(fd);
-	if (fsync(directory->folders[FOLDER_MARKS]) != 0)
-		return err_set_errno(err, errno, "cannot note the release mark");
-	return 0;
+	if (fd < 0 && errno == EEXIST) {
+		err_set(err, "the release mark was used before");
+		return MARK_SPENT;
+	}
+	if (fd >= 0 && close(fd) == 0 && fsync(directory->folders[FOLDER_MARKS]) == 0)
+		return MARK_TAKEN;
+	err_set_errno(err, errno, "cannot note the release mark");
+	if (fd >= 0)
+		release_mark_forget(directory, once);
+	return MARK_UNNOTED;
+}
+
+void release_mark_forget(const struct directory *directory, const char *once)
+{
+	(void)unlinkat(directory->folders[FOLDER_MARKS], once, 0);
 }
 
 unsigned release_mark_sweep(const struct directory *directory)

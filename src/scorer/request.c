@@ -40,6 +40,14 @@ static void text_free(struct scan_text *text)
 	free(text);
 }
 
+/* Is this field delivered? What is not, is not scored either. */
+static bool stays(const char *name, bool keep_reserved)
+{
+	if (header_is_release_mark(name))
+		return false;
+	return keep_reserved || !header_is_reserved(name);
+}
+
 /* Our own fields and those of the message that are not reserved to a filter. */
 static bool build_head(struct scan_text *text, const struct client *client,
 	const struct envelope *envelope, const struct scan_request_options *options)
@@ -51,7 +59,7 @@ static bool build_head(struct scan_text *text, const struct client *client,
 	received_build(&text->head, client, envelope, options->now);
 	text->own_length = text->head.length;
 	for (size_t i = 0; i < list->count; i++)
-		if (options->keep_reserved || !header_is_reserved(headers_name(list, i)))
+		if (stays(headers_name(list, i), options->keep_reserved))
 			header_render(&text->head, headers_name(list, i), headers_value(list, i));
 	return buf_append(&text->head, "\r\n", 2);
 }

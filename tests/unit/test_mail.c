@@ -48,7 +48,7 @@ static void reserved_fields_are_listed_last_first(void **state)
 	headers_init(&list, 10000);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		assert_true(headers_add(&list, names[i], " x"));
-	assert_true(headers_reserved(&list, &instances, &count));
+	assert_true(headers_matching(&list, header_is_reserved, &instances, &count));
 	assert_int_equal(count, 5);
 	for (size_t i = 0; i < count; i++) {
 		assert_int_equal(instances[i].index, expected[i].index);
@@ -82,6 +82,22 @@ static void reserved_names_are_known_in_any_spelling(void **state)
 		assert_true(header_is_reserved(reserved[i]));
 	for (size_t i = 0; i < sizeof(free_names) / sizeof(free_names[0]); i++)
 		assert_false(header_is_reserved(free_names[i]));
+}
+
+static void release_marks_are_known_in_any_spelling(void **state)
+{
+	static const char *const marks[] = { "X-Spambridge-Release", "x-spambridge-RELEASE",
+		" X-Spambridge-Release", "X-Spambridge-Release \t" };
+	static const char *const others[] = { "X-Spambridge-Released", "X-Spambridge",
+		"X-Spam-Flag", "X-Spambridge-Release x", "" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		assert_true(header_is_release_mark(marks[i]));
+		assert_true(header_is_reserved(marks[i]));
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(header_is_release_mark(others[i]));
 }
 
 static void addresses_lose_their_brackets(void **state)
@@ -231,6 +247,7 @@ int main(void)
 		cmocka_unit_test(headers_have_a_maximum),
 		cmocka_unit_test(reserved_fields_are_listed_last_first),
 		cmocka_unit_test(reserved_names_are_known_in_any_spelling),
+		cmocka_unit_test(release_marks_are_known_in_any_spelling),
 		cmocka_unit_test(addresses_lose_their_brackets),
 		cmocka_unit_test(bodies_are_the_same_in_memory_and_in_a_file),
 		cmocka_unit_test(bodies_stop_at_what_is_needed),

@@ -184,10 +184,12 @@ static void a_mark_is_used_once(void **state)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(directory_open(fixture->path, DIRECTORY_WRITE, &directory, &err), 0);
-	assert_int_equal(release_mark_use(&directory, item, &err), 0);
-	assert_int_equal(release_mark_use(&directory, item, &err), -1);
+	assert_int_equal(release_mark_use(&directory, item, &err), MARK_TAKEN);
+	assert_int_equal(release_mark_use(&directory, item, &err), MARK_SPENT);
 	assert_non_null(strstr(err.text, "used before"));
-	assert_int_equal(release_mark_use(&directory, "../release.key", NULL), -1);
+	assert_int_equal(release_mark_use(&directory, "../release.key", NULL), MARK_SPENT);
+	release_mark_forget(&directory, item);
+	assert_int_equal(release_mark_use(&directory, item, &err), MARK_TAKEN);
 	assert_int_equal(release_mark_sweep(&directory), 0);
 	directory_close(&directory);
 	store_free(&store);
