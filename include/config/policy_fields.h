@@ -49,12 +49,19 @@ struct origin {
 	bool is_sender;  /* of a sender {} section */
 };
 
+/* Where mail is held. */
+enum quarantine_to {
+	QUARANTINE_TO_DIRECTORY,
+	QUARANTINE_TO_HOLD, /* the mail server's own hold queue */
+};
+
 struct accept_item;
 
 enum policy_field {
 	POLICY_TAG,
 	POLICY_DEFER,
 	POLICY_QUARANTINE,
+	POLICY_QUARANTINE_TO,
 	POLICY_REJECT,
 	POLICY_REJECT_ACTION,
 	POLICY_REJECT_CODE,
@@ -83,6 +90,7 @@ struct policy_fields {
 	int32_t tag;  /* thousandths or THRESHOLD_OFF */
 	int32_t defer;
 	int32_t quarantine;
+	enum quarantine_to quarantine_to;
 	int32_t reject;
 	enum reject_action reject_action;
 	const char *reject_code; /* "550 5.7.1": of class 5, or 4 to put mail off */
@@ -114,6 +122,9 @@ bool policy_fields_ordered(const struct policy_fields *fields, struct err *err);
 
 /* Does this section ask for mail to be kept, so that the whole message has to be collected? */
 bool policy_fields_keep_mail(const struct policy_fields *fields);
+
+/* Does it let the mail server hold mail? */
+bool policy_fields_hold(const struct policy_fields *fields);
 
 /* Does it redirect or copy mail? */
 bool policy_fields_add_recipients(const struct policy_fields *fields);

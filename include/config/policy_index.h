@@ -56,6 +56,9 @@ size_t policy_index_memory(const struct policy_index *index);
 /* Does any entry ask for mail to be kept (quarantine threshold, rule or copy)? */
 bool policy_index_keeps_mail(const struct policy_index *index);
 
+/* Does any entry let the mail server hold mail? */
+bool policy_index_holds(const struct policy_index *index);
+
 /* Does any entry redirect or copy mail? */
 bool policy_index_adds_recipients(const struct policy_index *index);
 

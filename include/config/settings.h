@@ -122,9 +122,11 @@ struct outbound_setting {
 
 struct quarantine_setting {
 	char *directory;
-	uint64_t max_size; /* bytes of all items together */
-	char *release;     /* "sendmail" or smtp://host:port */
-	char *digest_from; /* "": no digests are sent */
+	uint64_t max_size;  /* bytes of all items together */
+	unsigned max_items; /* count */
+	uint64_t reserve;   /* bytes of the file system that are left free */
+	char *release;      /* "sendmail" or smtp://host:port */
+	char *digest_from;  /* "": no digests are sent */
 };
 
 struct settings_private; /* what the snapshot owns besides; see src/config/settings.c */
@@ -197,6 +199,9 @@ unsigned long long settings_descriptors_needed(const struct settings *settings);
  * else its head is enough for the scorer.
  */
 bool settings_need_whole_message(const struct settings *settings);
+
+/* Can any message be left to the mail server's hold queue? */
+bool settings_hold(const struct settings *settings);
 
 /* Does any scorer decide by itself (trust_action)? It may then want to change the envelope. */
 bool settings_trust_a_scorer(const struct settings *settings);

@@ -24,6 +24,7 @@ enum action_kind {
 	ACTION_REJECT,
 	ACTION_TEMPFAIL,
 	ACTION_DISCARD, /* accepted, and nothing to deliver: every copy is held or dropped */
+	ACTION_HOLD, /* delivered into the mail server's hold queue, for who stays (policy_stays) */
 };
 
 /* Which X-Spam fields a delivered message gets. */
@@ -49,7 +50,8 @@ struct action {
 };
 
 /*
- * The words of the log: "pass", "tag", "reject", "tempfail", "quarantine", "discard", "redirect".
+ * The words of the log: "pass", "tag", "reject", "tempfail", "quarantine", "hold", "discard",
+ * "redirect".
  */
 const char *action_word(const struct action *action);
 
@@ -63,8 +65,12 @@ const char *action_word(const struct action *action);
  *	                                                has a reject_code of class 4
  *	all quarantine, or mixed with the above       -> held for all but who discards; accepted,
  *	                                                nothing left to deliver
+ *	... and some of them want quarantine_to = hold -> these stay, the mail server holds it
  *	all discard                                   -> accepted, nothing left to deliver
  *	some of these, others do not                  -> delivered to the others, the rest held
+ *
+ * The mail server's queue holds whole messages, with their headers as they would be delivered. So
+ * where somebody gets the message at once, who wants it held there has his copy stored instead.
  *
  * A scorer that is trusted to decide (verdict->wish) takes the place of the thresholds, but what is
  * off for a recipient never happens to it: then the next lower one that is not, does. Discarding is
@@ -83,6 +89,13 @@ const char *action_word(const struct action *action);
  */
 struct action policy_decide(const struct policy_fields *policies,
 	const struct verdict *const *verdicts, size_t count, enum outcome *ret_outcomes);
+
+/*
+ * Does this recipient stay on the envelope? Who is redirected stays in this sense, though another
+ * address takes the place of his.
+ */
+bool policy_stays(
+	const struct action *action, const struct policy_fields *fields, enum outcome outcome);
 
 /* Does this action put a copy of this recipient's mail into the quarantine? */
 bool policy_stores(

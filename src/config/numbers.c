@@ -124,6 +124,7 @@ STORED_AS(mode, mode_t)
 
 /* Words are stored as unsigned, whatever their enum. */
 _Static_assert(sizeof(enum on_failure) == sizeof(unsigned), "see above");
+_Static_assert(sizeof(enum quarantine_to) == sizeof(unsigned), "see above");
 _Static_assert(sizeof(enum reject_action) == sizeof(unsigned), "see above");
 _Static_assert(sizeof(enum policy_mode) == sizeof(unsigned), "see above");
 _Static_assert(sizeof(enum oversize) == sizeof(unsigned), "see above");

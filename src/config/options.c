@@ -83,6 +83,12 @@ static const struct option_word mode_words[] = {
 	{ NULL, 0, false },
 };
 
+static const struct option_word quarantine_to_words[] = {
+	{ "directory", QUARANTINE_TO_DIRECTORY, false },
+	{ "hold", QUARANTINE_TO_HOLD, false },
+	{ NULL, 0, false },
+};
+
 static const struct option_word reject_action_words[] = {
 	{ "reject", REJECT_ACTION_REJECT, false },
 	{ "discard", REJECT_ACTION_DISCARD, false },
@@ -274,6 +280,9 @@ const struct option options[] = {
 	{ "quarantine", POLICIES, OPTION_SCORE, IN_POLICY(POLICY_QUARANTINE, quarantine), "off",
 		SCORE_RANGE, threshold_words, NULL, false,
 		"hold in the quarantine from this score on" },
+	{ "quarantine_to", POLICIES, OPTION_WORD, IN_POLICY(POLICY_QUARANTINE_TO, quarantine_to),
+		"directory", 0, 0, quarantine_to_words, NULL, false,
+		"where mail is held: the directory, or the mail server's hold queue" },
 	{ "reject", POLICIES, OPTION_SCORE, IN_POLICY(POLICY_REJECT, reject), "15.0", SCORE_RANGE,
 		threshold_words, NULL, false, "refuse from this score on" },
 	{ "reject_action", POLICIES, OPTION_WORD, IN_POLICY(POLICY_REJECT_ACTION, reject_action),
@@ -330,6 +339,11 @@ const struct option options[] = {
 	{ "max_size", QUARANTINE, OPTION_BYTES, IN_QUARANTINE(max_size), "10G",
 		RANGE(1 * MEGA, 1024 * 1024 * GIGA), NULL, NULL, false,
 		"bytes of all held mail together" },
+	{ "max_items", QUARANTINE, OPTION_COUNT, IN_QUARANTINE(max_items), "1000000",
+		RANGE(1, 100000000), NULL, NULL, false, "messages held at the same time" },
+	{ "reserve", QUARANTINE, OPTION_BYTES, IN_QUARANTINE(reserve), "64M",
+		RANGE(0, 1024 * 1024 * GIGA), NULL, NULL, false,
+		"part of the file system that is left free" },
 	{ "release", QUARANTINE, OPTION_TEXT, IN_QUARANTINE(release), "sendmail", RANGE(1, 255),
 		NULL, NULL, false, "how released mail is sent: sendmail or smtp://host:port" },
 	{ "digest_from", QUARANTINE, OPTION_TEXT, IN_QUARANTINE(digest_from), "", RANGE(0, 320),

@@ -63,6 +63,11 @@ bool policy_fields_keep_mail(const struct policy_fields *fields)
 		(has(fields, POLICY_KEEP_REJECTED) && fields->keep_rejected_ms > 0);
 }
 
+bool policy_fields_hold(const struct policy_fields *fields)
+{
+	return has(fields, POLICY_QUARANTINE_TO) && fields->quarantine_to == QUARANTINE_TO_HOLD;
+}
+
 bool policy_fields_add_recipients(const struct policy_fields *fields)
 {
 	return (has(fields, POLICY_REDIRECT) && fields->redirect[0] != '\0') ||

@@ -39,7 +39,7 @@ struct policy_index {
 	size_t rare_count, rare_capacity;
 	const char **files; /* borrowed names */
 	size_t file_count, file_capacity;
-	bool keeps_mail, adds_recipients;
+	bool keeps_mail, holds, adds_recipients;
 };
 
 struct policy_index *policy_index_new(void)
@@ -158,6 +158,7 @@ int policy_index_add(struct policy_index *index, const struct policy_entry *entr
 	}
 	index->entries[index->count++] = compact;
 	index->keeps_mail = index->keeps_mail || policy_fields_keep_mail(fields);
+	index->holds = index->holds || policy_fields_hold(fields);
 	index->adds_recipients = index->adds_recipients || policy_fields_add_recipients(fields);
 	return 0;
 }
@@ -212,6 +213,11 @@ size_t policy_index_memory(const struct policy_index *index)
 bool policy_index_keeps_mail(const struct policy_index *index)
 {
 	return index->keeps_mail;
+}
+
+bool policy_index_holds(const struct policy_index *index)
+{
+	return index->holds;
 }
 
 bool policy_index_adds_recipients(const struct policy_index *index)

@@ -130,6 +130,13 @@ unsigned long long settings_descriptors_needed(const struct settings *settings)
 	return needed;
 }
 
+bool settings_hold(const struct settings *settings)
+{
+	return policy_fields_hold(&settings->policy) ||
+		policy_fields_hold(&settings->outbound.fields) ||
+		policy_index_holds(settings->index) || policy_index_holds(settings->senders);
+}
+
 bool settings_add_recipients(const struct settings *settings)
 {
 	return policy_fields_add_recipients(&settings->policy) ||

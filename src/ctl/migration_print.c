@@ -339,7 +339,9 @@ static void put_policy(struct migration *migration, struct buf *out)
 	buf_puts(out, "\npolicy {\n\t# SpamAssassin's required_score decided; write yours here.\n");
 	buf_printf(out, "\ttag = %s\n", score_format(tag, 0, text));
 	if (has_held)
-		buf_printf(out, "\t# -Q; held in spambridge's own quarantine.\n\tquarantine = %s\n",
+		buf_printf(out,
+			"\t# -Q; \"directory\" would hold it in spambridge's own quarantine.\n"
+			"\tquarantine = %s\n\tquarantine_to = hold\n",
 			score_format(held, 0, text));
 	buf_puts(out, "\t# -r\n");
 	buf_printf(out, "\treject = %s\n", has_reject ? score_format(reject, 0, text) : "off");

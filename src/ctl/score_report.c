@@ -16,8 +16,7 @@ static const char *subject_tag(const struct judgement *judgement)
 {
 	const char *tag = judgement->subject_tag;
 
-	return judgement->action.kind != ACTION_DELIVER || tag == NULL || tag[0] == '\0' ? NULL :
-											   tag;
+	return tag == NULL || tag[0] == '\0' ? NULL : tag;
 }
 
 static const char *threshold_text(int32_t milli, char *text)

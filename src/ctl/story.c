@@ -45,6 +45,9 @@ static const struct meaning actions[] = {
 	{ "discard", "It was dropped; its sender was told that it was accepted." },
 	{ "redirect", "It was delivered to another address than its recipients'." },
 	{ "quarantine", "It is held in the quarantine; its sender was told that it was accepted." },
+	{ "hold",
+		"It waits in the mail server's hold queue; its sender was told that it was "
+	        "accepted." },
 };
 
 static bool tell(struct strlist *sentences, const char *format, ...)

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "base/score.h"
 #include "protocol/subject.h"
 #include "protocol/template.h"
 
@@ -163,7 +164,8 @@ static bool tag_subjects(
 /* Is this recipient still on the envelope when the policy has been carried out? */
 static bool stays(const struct judgement *judgement, size_t index)
 {
-	return !outcome_withholds(judgement->outcomes[index]) &&
+	return policy_stays(&judgement->action, &judgement->policies[index],
+		       judgement->outcomes[index]) &&
 		judgement->outcomes[index] != OUTCOME_REDIRECT;
 }
 
@@ -279,6 +281,20 @@ static bool change_envelope(
 	return remove_unwanted(context, session, judgement);
 }
 
+/* Into the mail server's own hold queue, where an administrator finds this text. */
+static bool hold_in_queue(SMFICTX *context, const struct judgement *judgement)
+{
+	const struct verdict *verdict = judgement->action.verdict;
+	char score[SCORE_TEXT_SIZE], text[96];
+
+	if (verdict->status == VERDICT_SCORED)
+		snprintf(text, sizeof(text), "held as suspected spam, score %s",
+			score_format(verdict->score, 0, score));
+	else
+		snprintf(text, sizeof(text), "held unscored: %s", judgement->reason);
+	return smfi_quarantine(context, text) == MI_SUCCESS;
+}
+
 /* All edits, or the message is deferred: with some of them it might show a forged field. */
 static void edit(SMFICTX *context, const struct session *session, struct judgement *judgement)
 {
@@ -287,10 +303,11 @@ static void edit(SMFICTX *context, const struct session *session, struct judgeme
 		add_wanted(context, session, judgement->edits) &&
 		add_headers(context, session, &judgement->additions) &&
 		change_recipients(context, session, judgement) &&
-		change_envelope(context, session, judgement))
+		change_envelope(context, session, judgement) &&
+		(judgement->action.kind != ACTION_HOLD || hold_in_queue(context, judgement)))
 		return;
 	log_err(session->mail.envelope.queue_id,
-		"the mail server refuses to edit header or recipients");
+		"the mail server refuses to edit header or recipients, or to hold the message");
 	judgement_defer(judgement, "edit");
 }
 
@@ -331,11 +348,12 @@ static void hold(
 sfsistat apply(SMFICTX *context, const struct session *session, struct judgement *judgement,
 	const struct apply_means *means)
 {
-	if (judgement->action.kind == ACTION_DELIVER)
+	if (judgement->action.kind == ACTION_DELIVER || judgement->action.kind == ACTION_HOLD)
 		edit(context, session, judgement);
 	hold(session, judgement, means);
 	switch (judgement->action.kind) {
 	case ACTION_DELIVER:
+	case ACTION_HOLD:
 		return SMFIS_CONTINUE;
 	case ACTION_REJECT:
 		set_reply(context, session, judgement->action.code, judgement->reply,

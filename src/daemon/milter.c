@@ -143,6 +143,8 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	}
 	if (settings_add_recipients(session->mail.settings))
 		*ret_actions |= actions & SMFIF_ADDRCPT;
+	if (settings_hold(session->mail.settings))
+		*ret_actions |= actions & SMFIF_QUARANTINE;
 	*ret_steps = choose_steps(steps, settings_need_whole_message(session->mail.settings));
 	note_abilities(session, *ret_actions, *ret_steps);
 	if ((actions & SMFIF_SETSYMLIST) != 0) {
@@ -306,7 +308,7 @@ int milter_open(const struct settings *settings, struct err *err)
 	struct smfiDesc description = {
 		.xxfi_name = (char *)"spambridge",
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = ABILITIES | TRUSTED_ABILITIES | SMFIF_SETSYMLIST,
+		.xxfi_flags = ABILITIES | TRUSTED_ABILITIES | SMFIF_QUARANTINE | SMFIF_SETSYMLIST,
 		.xxfi_connect = on_connect,
 		.xxfi_helo = on_helo,
 		.xxfi_envfrom = on_mail,

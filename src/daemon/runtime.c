@@ -29,8 +29,12 @@ static void set_late_limits(const struct settings *settings)
 	late_store_limits(state.late, settings->late_verdicts_ms, settings->late_verdict_limit);
 }
 
-/* Part of the file system that is left to others, bytes. */
-#define QUARANTINE_RESERVE (64 * 1024 * 1024)
+static struct store_limits store_limits_of(const struct settings *settings)
+{
+	return (struct store_limits){ .max_bytes = settings->quarantine.max_size,
+		.max_items = settings->quarantine.max_items,
+		.reserve_bytes = settings->quarantine.reserve };
+}
 
 /* Is there one of former times? What it holds may still be released. */
 static bool there_is_a_quarantine(const struct settings *settings)
@@ -46,8 +50,7 @@ static bool there_is_a_quarantine(const struct settings *settings)
 /* Open the quarantine when anything can be put there, or is there; once open it stays. */
 static int open_store(const struct settings *settings, struct err *err)
 {
-	const struct store_limits limits = { .max_bytes = settings->quarantine.max_size,
-		.reserve_bytes = QUARANTINE_RESERVE };
+	const struct store_limits limits = store_limits_of(settings);
 	struct store *store;
 
 	if (state.store != NULL ||
@@ -58,6 +61,14 @@ static int open_store(const struct settings *settings, struct err *err)
 	state.store = store;
 	pthread_mutex_unlock(&state.lock);
 	return store == NULL ? -1 : 0;
+}
+
+static void set_store_limits(const struct settings *settings)
+{
+	const struct store_limits limits = store_limits_of(settings);
+
+	if (state.store != NULL)
+		store_set_limits(state.store, &limits);
 }
 
 struct store *runtime_store(void)
@@ -152,6 +163,7 @@ int runtime_reload(struct strlist *errors)
 	} else {
 		log_set_level(settings->log_level);
 		set_late_limits(settings);
+		set_store_limits(settings);
 		pthread_mutex_lock(&state.lock);
 		current = state.pool;
 		state.pool = after;

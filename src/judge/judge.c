@@ -236,7 +236,7 @@ static bool build_headers(const struct transaction *mail, struct judgement *judg
 		/* How large a message is whose rest the mail server kept, nobody told us. */
 		.message_bytes = mail->rest_skipped ? 0 : message_size(mail->message) };
 
-	if (action->kind != ACTION_DELIVER)
+	if (action->kind != ACTION_DELIVER && action->kind != ACTION_HOLD)
 		return true;
 	if (action->spam && action->decisive != NULL)
 		judgement->subject_tag = action->decisive->subject_tag;

@@ -13,6 +13,8 @@ const char *action_word(const struct action *action)
 		return "tempfail";
 	case ACTION_DISCARD:
 		return action->hold ? "quarantine" : "discard";
+	case ACTION_HOLD:
+		return "hold";
 	case ACTION_DELIVER:
 		break;
 	}
@@ -44,6 +46,20 @@ static size_t count_outcome(const struct mix *mix, enum outcome wanted)
 	for (size_t i = 0; i < mix->count; i++)
 		found += mix->outcomes[i] == wanted;
 	return found;
+}
+
+/* Is this recipient's copy one for the mail server to hold, where it can? */
+static bool wants_queue(const struct policy_fields *fields, enum outcome outcome)
+{
+	return outcome_withholds(outcome) && outcome != OUTCOME_DISCARD &&
+		fields->quarantine_to == QUARANTINE_TO_HOLD;
+}
+
+bool policy_stays(
+	const struct action *action, const struct policy_fields *fields, enum outcome outcome)
+{
+	return !outcome_withholds(outcome) ||
+		(action->kind == ACTION_HOLD && wants_queue(fields, outcome));
 }
 
 /* By how much a score passes a threshold; what is off is farther than any other. */
@@ -101,7 +117,7 @@ static void mark(struct action *action, const struct mix *mix)
 	for (size_t i = 0; i < mix->count; i++) {
 		struct strictness own = strictness_of(mix, i);
 
-		if (outcome_withholds(mix->outcomes[i]) ||
+		if (!policy_stays(action, &mix->policies[i], mix->outcomes[i]) ||
 			(!action->redirect && mix->outcomes[i] == OUTCOME_REDIRECT) ||
 			!is_stricter(own, strictest))
 			continue;
@@ -199,6 +215,14 @@ static void refuse(struct action *action, const struct mix *mix)
 	action->text = action->decisive->reject_text;
 }
 
+static bool any_wants_queue(const struct mix *mix)
+{
+	for (size_t i = 0; i < mix->count; i++)
+		if (wants_queue(&mix->policies[i], mix->outcomes[i]))
+			return true;
+	return false;
+}
+
 /* Nothing is left to deliver, and the mail server is told that all is well. */
 static void discard(struct action *action, const struct mix *mix)
 {
@@ -211,7 +235,7 @@ static void discard(struct action *action, const struct mix *mix)
 bool policy_stores(
 	const struct action *action, const struct policy_fields *fields, enum outcome outcome)
 {
-	if (!outcome_withholds(outcome) || action->kind == ACTION_TEMPFAIL)
+	if (policy_stays(action, fields, outcome) || action->kind == ACTION_TEMPFAIL)
 		return false;
 	if (outcome == OUTCOME_DISCARD)
 		return fields->keep_rejected_ms > 0;
@@ -252,6 +276,10 @@ static struct action decide(const struct mix *mix)
 		action.hold = refused + held > 0;
 	} else if (held == 0 && refused > 0) {
 		refuse(&action, mix);
+	} else if (held > 0 && any_wants_queue(mix)) {
+		action.kind = ACTION_HOLD;
+		action.hold = true;
+		mark(&action, mix);
 	} else {
 		discard(&action, mix);
 	}

@@ -217,8 +217,10 @@ def check_answer(case, result, style):
     kind = result.outcome.kind
     if kind == "replycode":
         got = checks.smtp_text(result.outcome, style)
+    elif kind in ("accept", "continue"):
+        got = "hold" if result.outcome.verdict.named("quarantine") else "continue"
     else:
-        got = "continue" if kind == "accept" else kind
+        got = kind
     assert got == wanted, got
 
 
@@ -336,7 +338,7 @@ def _check_bytes(case, result, request):
 def check(case, result, style):
     """Compare a run with everything that the case expects, with one mail server's edits."""
     check_answer(case, result, style)
-    if case.one("answer") == "continue":
+    if case.one("answer") in ("continue", "hold"):
         check_delivered(case, result, style)
     check_log(case, result)
     check_quarantine(case, result)

@@ -143,6 +143,7 @@ def test_quarantine_option(ctl):
     printed = effective(ctl, found.out)
     assert "reject = 15.0" in printed
     assert "quarantine = 8.0" in printed or "-Q 8: no quarantine" in found.err
+    assert ("quarantine_to = hold" in printed) == ("quarantine = 8.0" in printed)
     wrong = ctl("import", "spamass-milter", "-Q 20 -r 15")
     assert wrong.code == 0 and "-Q 20" in wrong.err and "quarantine = 20" not in wrong.out
 

@@ -419,6 +419,56 @@ static void refused_mail_is_kept_for_who_wants_it(void **state)
 	assert_true(policy_stores(&action, &policies[1], outcomes[1]));
 }
 
+/* The mail server's queue holds whole messages: only where nobody gets it at once. */
+static void the_queue_holds_where_nobody_gets_it(void **state)
+{
+	const struct policy_fields stored = {
+		.tag = 7000, .defer = OFF, .quarantine = 8000, .reject = OFF, CODE
+	};
+	const struct policy_fields queued = { .tag = 5000,
+		.defer = OFF,
+		.quarantine = 8000,
+		.quarantine_to = QUARANTINE_TO_HOLD,
+		.reject = OFF,
+		CODE };
+	const struct policy_fields refusing = { .tag = 1000,
+		.defer = OFF,
+		.quarantine = OFF,
+		.quarantine_to = QUARANTINE_TO_HOLD,
+		.reject = 8000,
+		CODE };
+	const struct {
+		const struct policy_fields *mix[3];
+		enum action_kind kind;
+		int32_t required;
+		bool stays[3], stores[3];
+	} rows[] = {
+		{ { &queued, &queued, &queued }, ACTION_HOLD, 5000, { 1, 1, 1 }, { 0, 0, 0 } },
+		{ { &queued, &stored, &queued }, ACTION_HOLD, 5000, { 1, 0, 1 }, { 0, 1, 0 } },
+		{ { &refusing, &stored, &queued }, ACTION_HOLD, 1000, { 1, 0, 1 }, { 0, 1, 0 } },
+		{ { &stored, &stored, &stored }, ACTION_DISCARD, 8000, { 0, 0, 0 }, { 1, 1, 1 } },
+		{ { &queued, &nothing, &stored }, ACTION_DELIVER, OFF, { 0, 1, 0 }, { 1, 0, 1 } },
+		{ { &refusing, &refusing, &refusing }, ACTION_REJECT, 8000, { 0, 0, 0 },
+			{ 0, 0, 0 } },
+	};
+	struct verdict verdict = scored(9000);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct policy_fields mix[3] = { *rows[i].mix[0], *rows[i].mix[1], *rows[i].mix[2] };
+		struct action action = policy_decide(mix, 3, &verdict, outcomes);
+
+		assert_int_equal(action.kind, rows[i].kind);
+		assert_int_equal(action.required, rows[i].required);
+		for (size_t j = 0; j < 3; j++) {
+			assert_int_equal(
+				policy_stays(&action, &mix[j], outcomes[j]), rows[i].stays[j]);
+			assert_int_equal(
+				policy_stores(&action, &mix[j], outcomes[j]), rows[i].stores[j]);
+		}
+	}
+}
+
 static void one_deferral_defers_all(void **state)
 {
 	struct policy_fields policies[] = { usual, careful, usual };
@@ -507,6 +557,7 @@ int main(void)
 		cmocka_unit_test(a_temporary_reply_code_defers),
 		cmocka_unit_test(what_is_dropped_is_kept_for_who_wants_it),
 		cmocka_unit_test(refused_mail_is_kept_for_who_wants_it),
+		cmocka_unit_test(the_queue_holds_where_nobody_gets_it),
 		cmocka_unit_test(one_deferral_defers_all),
 		cmocka_unit_test(wishes_are_granted_within_the_thresholds),
 		cmocka_unit_test(nobody_has_no_threshold),
