@@ -47,7 +47,7 @@ static const struct meaning actions[] = {
 	{ "quarantine", "It is held in the quarantine; its sender was told that it was accepted." },
 	{ "hold",
 		"It waits in the mail server's hold queue; its sender was told that it was "
-	        "accepted." },
+		"accepted." },
 };
 
 static bool tell(struct strlist *sentences, const char *format, ...)

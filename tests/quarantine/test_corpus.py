@@ -116,7 +116,10 @@ default_login_user = {user}
 """
 
 
-@pytest.mark.skipif(not shutil.which("doveadm"), reason="needs Dovecot")
+IMAP = shutil.which("imap", path="/usr/lib/dovecot:/usr/libexec/dovecot")
+
+
+@pytest.mark.skipif(not IMAP, reason="needs Dovecot")
 def test_dovecot_reads_it(quarantine):
     """The real one: all messages, their subjects, and still items for us afterwards."""
     items = quarantine.put("-n", "3").stored
@@ -126,10 +129,9 @@ def test_dovecot_reads_it(quarantine):
         top=quarantine.top, path=quarantine.path, user=owner.pw_name,
         group=grp.getgrgid(owner.pw_gid).gr_name).encode())
     subprocess.run(["chown", "-R", f"{owner.pw_uid}:{owner.pw_gid}", quarantine.top], check=True)
-    imap = shutil.which("imap", path="/usr/lib/dovecot:/usr/libexec/dovecot")
     talk = ("a SELECT INBOX\r\nb FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT X-QUARANTINE-ID)])\r\n"
             "c STORE 1 +FLAGS (\\Seen)\r\nd LOGOUT\r\n")
-    done = subprocess.run([imap, "-c", config], input=talk.encode(), capture_output=True,
+    done = subprocess.run([IMAP, "-c", config], input=talk.encode(), capture_output=True,
                           timeout=60, check=False, user=owner.pw_uid, group=owner.pw_gid,
                           extra_groups=[],
                           env={**os.environ, "HOME": quarantine.top, "USER": owner.pw_name})

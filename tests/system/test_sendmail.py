@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from support.process import wait_for
+from support.process import run, wait_for
 from support.sendmail import CLIENT, CLIENT6, FORGED as FORGED_NAME, NAMELESS
 from support.smtp import Reply
 from support.spamassassin import GTUBE, RELAY_FIELDS, phrase
@@ -285,6 +285,23 @@ def test_a_kept_refusal_names_its_copy(own_sendmail):
     item = only_item(chain.daemon)
     assert str(reply) == f"550 5.7.1 Message refused as spam (score 20.0), reference {item.id}"
     assert is_original(item, message)
+
+
+def test_held_in_sendmails_own_queue(own_sendmail):
+    """quarantine_to = hold: marked, waiting with a reason, and delivered as it is when let go."""
+    chain = own_sendmail(policy=thresholds(quarantine="8", more="quarantine_to = hold"))
+    reply = chain.send(mail(phrase("SB_NINE_NINE")))
+    queue_id = accepted_as(reply)
+    queue = chain.sendmail.directory / "mqueue"
+    wait_for(lambda: (queue / f"hf{queue_id}").exists(), "a quarantined message",
+             chain.sendmail.log)
+    assert "held as suspected spam, score 9.9" in (queue / f"hf{queue_id}").read_text("latin-1")
+    assert chain.log_of(reply)["action"] == "hold"
+    assert not items(chain.daemon) and not chain.sendmail.sink.deliveries
+    run(chain.sendmail.command("-qQ", "-Q", f"-qI{queue_id}"), chain.sendmail.log)
+    delivery = chain.arrived(reply)
+    assert status_of(delivery)[:3] == ("Yes", 9.9, 5.0)
+    assert len(chain.daemon.message_lines()) == 1
 
 
 def test_no_verdict_defers_with_our_words(own_sendmail):
