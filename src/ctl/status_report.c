@@ -48,14 +48,21 @@ static const json_t *digest_of(const json_t *status)
 	return json_object_get(json_object_get(status, "upkeep"), "digest");
 }
 
+static bool is_troubled(const json_t *quarantine)
+{
+	return text(quarantine, "trouble")[0] != '\0';
+}
+
 enum health status_health(const json_t *status)
 {
 	const json_t *servers = json_object_get(status, "servers");
+	const json_t *quarantine = json_object_get(status, "quarantine");
 	size_t healthy = healthy_servers(servers);
 
 	if (healthy == 0)
 		return HEALTH_DOWN;
-	if (json_is_true(json_object_get(digest_of(status), "overdue")))
+	if (is_troubled(quarantine) ||
+		json_is_true(json_object_get(digest_of(status), "overdue")))
 		return HEALTH_DEGRADED;
 	return healthy == json_array_size(servers) ? HEALTH_GOOD : HEALTH_DEGRADED;
 }
@@ -112,6 +119,49 @@ static void print_server(const json_t *server, time_t now)
 		return;
 	span((long long)now - number(server, "last_error_at"), since, sizeof(since));
 	snprintf(row, sizeof(row), "last error %s ago: %s", since, text(server, "last_error"));
+	say_row("", row);
+}
+
+/* "9.8G": three digits at most, as the configuration writes sizes. */
+static void size(long long bytes, char *row, size_t room)
+{
+	const char *unit = " KMGT";
+	double value = (double)bytes;
+
+	while (value >= 1000 && unit[1] != '\0') {
+		value /= 1024;
+		unit++;
+	}
+	if (*unit == ' ')
+		snprintf(row, room, "%lld", bytes);
+	else
+		snprintf(row, room, "%.*f%c", value < 10 ? 1 : 0, value, *unit);
+}
+
+static void print_quarantine(const json_t *quarantine, time_t now)
+{
+	char row[ROW_SIZE], used[32], most[32], left[32], since[64];
+
+	if (!json_is_object(quarantine))
+		return;
+	size(number(quarantine, "bytes"), used, sizeof(used));
+	size(number(quarantine, "max_size"), most, sizeof(most));
+	size(number(quarantine, "free_bytes"), left, sizeof(left));
+	snprintf(row, sizeof(row), "%lld of %lld messages, %s of %s bytes%s; %s bytes free on disk",
+		number(quarantine, "items"), number(quarantine, "max_items"), used, most,
+		json_is_true(json_object_get(quarantine, "filling")) ? ", NEARLY FULL" : "", left);
+	say_row("quarantine", row);
+	if (is_troubled(quarantine)) {
+		span((long long)now - number(quarantine, "trouble_since"), since, sizeof(since));
+		snprintf(row, sizeof(row), "ALARM for %s, such mail is put off: %s", since,
+			text(quarantine, "trouble"));
+		say_row("", row);
+	}
+	if (number(quarantine, "failed") == 0)
+		return;
+	snprintf(row, sizeof(row), "%lld stored, %lld put off, %lld of these for a slow disk",
+		number(quarantine, "written"), number(quarantine, "failed"),
+		number(quarantine, "too_slow"));
 	say_row("", row);
 }
 
@@ -182,6 +232,7 @@ void status_print(const json_t *status, time_t now)
 	print_head(status, now);
 	for (size_t i = 0; i < json_array_size(servers); i++)
 		print_server(json_array_get(servers, i), now);
+	print_quarantine(json_object_get(status, "quarantine"), now);
 	print_late(json_object_get(status, "late"));
 	print_upkeep(json_object_get(status, "upkeep"), now);
 	print_counters(json_object_get(status, "counters"));

@@ -21,6 +21,7 @@
 #include "daemon/process.h"
 #include "daemon/runtime.h"
 #include "daemon/socket.h"
+#include "daemon/store_watch.h"
 #include "daemon/upkeep.h"
 #include "protocol/control.h"
 
@@ -136,6 +137,7 @@ static json_t *status_answer(void)
 	json_object_set_new(answer, "messages", json_integer(runtime_messages()));
 	json_object_set_new(answer, "servers", servers_array(pool));
 	json_object_set_new(answer, "late", late_object());
+	json_object_set_new(answer, "quarantine", store_status(runtime_store()));
 	json_object_set_new(answer, "upkeep", upkeep_object());
 	json_object_set_new(answer, "counters", counters_object());
 	json_object_set_new(answer, "log_dropped", json_integer((json_int_t)log_dropped()));

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "daemon/runtime.h"
+#include "daemon/store_watch.h"
 #include "daemon/threads.h"
 #include "daemon/upkeep.h"
 
@@ -248,6 +249,7 @@ bool metrics_print(struct buf *out)
 	late_store_view(runtime_late(), &late);
 	print_messages(out);
 	print_servers(out);
+	store_metrics(out, runtime_store());
 	single(out, "sessions", "gauge", "Open connections of mail servers.", runtime_sessions());
 	single(out, "messages_under_way", "gauge",
 		"Messages that have begun and have no answer yet.", runtime_messages());

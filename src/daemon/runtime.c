@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "daemon/process.h"
+#include "daemon/store_watch.h"
 #include "quarantine/directory.h"
 
 static struct {
@@ -57,10 +58,14 @@ static int open_store(const struct settings *settings, struct err *err)
 		(!settings_need_whole_message(settings) && !there_is_a_quarantine(settings)))
 		return 0;
 	store = store_open(settings->quarantine.directory, &limits, err);
+	if (store == NULL || store_watch_start(store, err) != 0) {
+		store_free(&store);
+		return -1;
+	}
 	pthread_mutex_lock(&state.lock);
 	state.store = store;
 	pthread_mutex_unlock(&state.lock);
-	return store == NULL ? -1 : 0;
+	return 0;
 }
 
 static void set_store_limits(const struct settings *settings)
