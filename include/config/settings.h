@@ -122,6 +122,7 @@ struct outbound_setting {
 
 struct quarantine_setting {
 	char *directory;
+	bool domain_folders; /* a Maildir for each recipient domain */
 	uint64_t max_size;  /* bytes of all items together */
 	unsigned max_items; /* count */
 	uint64_t reserve;   /* bytes of the file system that are left free */

@@ -16,8 +16,9 @@
 #define CATALOGUE_NAME_SIZE 128
 
 struct catalogue_entry {
-	int64_t time_us;    /* since 1970 */
-	enum folder folder; /* new or cur */
+	int64_t time_us;                    /* since 1970 */
+	enum folder folder;                 /* new or cur */
+	char domain[DIRECTORY_DOMAIN_SIZE]; /* of whose Maildir; "": the common one */
 	char id[ITEM_ID_SIZE];
 	char name[CATALOGUE_NAME_SIZE];
 };
@@ -29,7 +30,7 @@ struct catalogue {
 	size_t strange; /* names in new and cur that are no item's */
 };
 
-/* Read new and cur. An all-zero catalogue is an empty one; *ret is empty on failure. */
+/* Read new and cur of every Maildir. An all-zero catalogue is an empty one; *ret is empty on failure. */
 int catalogue_read(const struct directory *directory, struct catalogue *ret, struct err *err);
 void catalogue_free(struct catalogue *catalogue);
 
@@ -39,6 +40,9 @@ void catalogue_free(struct catalogue *catalogue);
  */
 const struct catalogue_entry *catalogue_find(
 	const struct catalogue *catalogue, const char *prefix, struct err *err);
+
+/* Remove an item's file where the entry says it is. -1 with errno set. */
+int catalogue_unlink(const struct directory *whole, const struct catalogue_entry *entry);
 
 /*
  * Remove the item with this id wherever a mail reader has moved it, and what is known of its

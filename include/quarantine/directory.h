@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The quarantine's directory: a Maildir (tmp, new, cur; cr.yp.to/proto/maildir.html) with three
- * folders of ours beside it that mail readers do not look at:
+ * The quarantine's directory: a Maildir (tmp, new, cur; cr.yp.to/proto/maildir.html) with folders
+ * of ours beside it that mail readers do not look at:
  *
+ *   domains/ a Maildir for each recipient domain, where the configuration wants them
  *   review/  what became of an item's recipients, one file an item that anybody has decided on
  *   marks/   release marks that were used (quarantine/release_mark.h)
  *   digest/  whom the digest of a period went to
@@ -15,10 +16,12 @@
 #define SPAMBRIDGE_QUARANTINE_DIRECTORY_H
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/strlist.h"
 
 /* Folders by descriptor; enum order is that of the names in directory.c. */
 enum folder {
@@ -28,6 +31,7 @@ enum folder {
 	FOLDER_REVIEW,
 	FOLDER_MARKS,
 	FOLDER_DIGEST,
+	FOLDER_DOMAINS,
 	FOLDER_COUNT,
 };
 
@@ -36,11 +40,12 @@ struct directory {
 	int folders[FOLDER_COUNT];
 	uid_t owner; /* of the directory, and so of every item */
 	gid_t group; /* of the directory: the reviewers */
+	bool inner;  /* a domain's Maildir: the folders that are not in it are another's */
 };
 
-#define DIRECTORY_INIT                               \
-	{                                            \
-		-1, { -1, -1, -1, -1, -1, -1 }, 0, 0 \
+#define DIRECTORY_INIT                                          \
+	{                                                       \
+		-1, { -1, -1, -1, -1, -1, -1, -1 }, 0, 0, false \
 	}
 
 enum directory_use {
@@ -58,6 +63,25 @@ enum directory_use {
 int directory_open(
 	const char *path, enum directory_use use, struct directory *ret, struct err *err);
 void directory_close(struct directory *directory);
+
+/*
+ * The quarantine as it is seen from the Maildir of a domain: its tmp, new and cur, and the folders
+ * that belong to all of it. `domain` is a name that directory_is_domain() takes; with "" it is
+ * `whole` as it is. Leave it before `whole` is closed. Returns 0, 1 when there is no such Maildir
+ * (yet), or -1 with the reason.
+ */
+int directory_enter(const struct directory *whole, const char *domain, enum directory_use use,
+	struct directory *ret, struct err *err);
+void directory_leave(struct directory *directory);
+
+/* Room for the name of a domain's folder; mail to longer ones goes to the common Maildir. */
+#define DIRECTORY_DOMAIN_SIZE 128
+
+/* Is this a normalised domain (config/names.h) that can name a folder? */
+bool directory_is_domain(const char *name);
+
+/* The domains that have a Maildir. -1 with the reason. */
+int directory_domains(const struct directory *directory, struct strlist *ret, struct err *err);
 
 /*
  * Create a file for writing in a folder: O_EXCL, O_NOFOLLOW, owned by the directory's owner and

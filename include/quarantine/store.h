@@ -38,6 +38,7 @@ struct store_request {
 	const char *reason;
 	int64_t keep_s; /* how long this item is kept; 0: as the quarantine's setting says */
 	const char *id; /* made beforehand by item_id_new(), or NULL */
+	bool by_domain; /* into a Maildir of the recipients' domain, if they have one in common */
 };
 
 struct store;

@@ -8,14 +8,16 @@
 #include "base/err.h"
 #include "quarantine/directory.h"
 
-/* Count the items in new and cur by their sizes. */
-int store_count(const struct directory *directory, uint64_t *ret_items, uint64_t *ret_bytes,
-	struct err *err);
+struct store_counted {
+	uint64_t items, bytes;
+};
 
 /*
- * Remove files of ours from tmp that are older than `age_s` seconds: their writers were killed,
- * nobody was told that the mail was accepted. Returns how many.
+ * Count the items in new and cur of every Maildir by their sizes, and remove files of ours from
+ * tmp that are older than `age_s` seconds: their writers were killed, nobody was told that the
+ * mail was accepted.
  */
-unsigned store_sweep(const struct directory *directory, int64_t age_s);
+int store_count(const struct directory *directory, int64_t age_s, struct store_counted *ret,
+	struct err *err);
 
 #endif

@@ -11,4 +11,10 @@
 int store_item_prepare(struct item_file *ret, const struct store_request *request,
 	char ret_id[ITEM_ID_SIZE], struct err *err);
 
+/*
+ * The domain that all recipients are in, if it can name a folder; else "": whoever may read one
+ * domain's mail must not learn of another's recipients.
+ */
+void store_item_domain(const struct strlist *recipients, char ret_name[DIRECTORY_DOMAIN_SIZE]);
+
 #endif

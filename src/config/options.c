@@ -336,6 +336,8 @@ const struct option options[] = {
 	{ "directory", QUARANTINE, OPTION_PATH, IN_QUARANTINE(directory),
 		"/var/lib/spambridge/quarantine", RANGE(1, 4000), NULL, NULL, false,
 		"where held mail is kept" },
+	{ "domain_folders", QUARANTINE, OPTION_BOOL, IN_QUARANTINE(domain_folders), "false", 0, 0,
+		NULL, NULL, false, "a Maildir of its own for each recipient domain" },
 	{ "max_size", QUARANTINE, OPTION_BYTES, IN_QUARANTINE(max_size), "10G",
 		RANGE(1 * MEGA, 1024 * 1024 * GIGA), NULL, NULL, false,
 		"bytes of all held mail together" },

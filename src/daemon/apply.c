@@ -326,7 +326,10 @@ static void hold(
 		.action = action_word(&judgement->action),
 		.reason = judgement->reason,
 		.keep_s = judgement->keep_s,
-		.id = judgement->item_id };
+		.id = judgement->item_id,
+		/* Our own senders write to domains without end. */
+		.by_domain =
+			session->mail.settings->quarantine.domain_folders && !judgement->outbound };
 	char id[ITEM_ID_SIZE];
 	struct err err = ERR_INIT;
 

@@ -4,9 +4,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/strlist.h"
 
 void catalogue_free(struct catalogue *catalogue)
 {
@@ -29,7 +33,8 @@ static bool grow(struct catalogue *catalogue)
 	return true;
 }
 
-static bool take_name(struct catalogue *catalogue, enum folder folder, const char *name)
+static bool take_name(
+	struct catalogue *catalogue, const char *domain, enum folder folder, const char *name)
 {
 	struct catalogue_entry *entry;
 
@@ -43,13 +48,14 @@ static bool take_name(struct catalogue *catalogue, enum folder folder, const cha
 		return true;
 	}
 	entry->folder = folder;
+	snprintf(entry->domain, sizeof(entry->domain), "%s", domain);
 	memcpy(entry->name, name, strlen(name) + 1);
 	catalogue->count++;
 	return true;
 }
 
-static int read_folder(
-	const struct directory *directory, enum folder folder, struct catalogue *catalogue)
+static int read_folder(const struct directory *directory, const char *domain, enum folder folder,
+	struct catalogue *catalogue)
 {
 	DIR *names = directory_names(directory, folder);
 	struct dirent *entry;
@@ -58,7 +64,7 @@ static int read_folder(
 	if (names == NULL)
 		return -1;
 	for (errno = 0; (entry = readdir(names)) != NULL; errno = 0) {
-		if (!take_name(catalogue, folder, entry->d_name)) {
+		if (!take_name(catalogue, domain, folder, entry->d_name)) {
 			errno = ENOMEM;
 			break;
 		}
@@ -98,15 +104,40 @@ static void drop_doubles(struct catalogue *catalogue)
 	catalogue->count = kept;
 }
 
+static int read_maildir(const struct directory *whole, const char *domain,
+	struct catalogue *catalogue, struct err *err)
+{
+	struct directory directory;
+	int result = directory_enter(whole, domain, DIRECTORY_READ, &directory, err);
+
+	if (result != 0)
+		return result > 0 ? 0 : -1;
+	/* In this order an item that is being moved from new to cur is seen at least once. */
+	if (read_folder(&directory, domain, FOLDER_NEW, catalogue) != 0 ||
+		read_folder(&directory, domain, FOLDER_CUR, catalogue) != 0)
+		result = err_set_errno(err, errno, "cannot list the quarantine");
+	directory_leave(&directory);
+	return result;
+}
+
+static int read_all(const struct directory *directory, struct catalogue *catalogue, struct err *err)
+{
+	AUTO(strlist_free) struct strlist domains = { 0 };
+	int result = directory_domains(directory, &domains, err);
+
+	if (result == 0)
+		result = read_maildir(directory, "", catalogue, err);
+	for (size_t i = 0; result == 0 && i < domains.count; i++)
+		result = read_maildir(directory, domains.items[i], catalogue, err);
+	return result;
+}
+
 int catalogue_read(const struct directory *directory, struct catalogue *ret, struct err *err)
 {
 	struct catalogue catalogue = { 0 };
 
 	*ret = catalogue;
-	/* In this order an item that is being moved from new to cur is seen at least once. */
-	if (read_folder(directory, FOLDER_NEW, &catalogue) != 0 ||
-		read_folder(directory, FOLDER_CUR, &catalogue) != 0) {
-		err_set_errno(err, errno, "cannot list the quarantine");
+	if (read_all(directory, &catalogue, err) != 0) {
 		catalogue_free(&catalogue);
 		return -1;
 	}
@@ -144,6 +175,20 @@ const struct catalogue_entry *catalogue_find(
 	return found;
 }
 
+int catalogue_unlink(const struct directory *whole, const struct catalogue_entry *entry)
+{
+	struct directory directory;
+	int result = directory_enter(whole, entry->domain, DIRECTORY_WRITE, &directory, NULL);
+
+	if (result != 0) {
+		errno = result > 0 ? ENOENT : EIO;
+		return -1;
+	}
+	result = unlinkat(directory.folders[entry->folder], entry->name, 0);
+	directory_leave(&directory);
+	return result;
+}
+
 static int remove_known(const struct directory *directory, const char *id, struct err *err)
 {
 	struct catalogue catalogue;
@@ -154,8 +199,7 @@ static int remove_known(const struct directory *directory, const char *id, struc
 	for (size_t i = 0; i < catalogue.count; i++) {
 		const struct catalogue_entry *entry = &catalogue.entries[i];
 
-		if (strcmp(entry->id, id) == 0 &&
-			unlinkat(directory->folders[entry->folder], entry->name, 0) != 0)
+		if (strcmp(entry->id, id) == 0 && catalogue_unlink(directory, entry) != 0)
 			result = -1;
 	}
 	catalogue_free(&catalogue);

@@ -28,6 +28,7 @@ static const struct {
 	[FOLDER_REVIEW] = { "review", FOLDER_MODE },
 	[FOLDER_MARKS] = { "marks", 0700 },
 	[FOLDER_DIGEST] = { "digest", FOLDER_MODE },
+	[FOLDER_DOMAINS] = { "domains", FOLDER_MODE },
 };
 
 void directory_close(struct directory *directory)
@@ -214,6 +215,113 @@ int directory_open(const char *path, enum directory_use use, struct directory *r
 	return result;
 }
 
+bool directory_is_domain(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 0 && length < DIRECTORY_DOMAIN_SIZE && name[0] != '.' && name[0] != '-' &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == length;
+}
+
+static int open_domain(
+	const struct directory *whole, const char *domain, enum directory_use use, struct err *err)
+{
+	int at = whole->folders[FOLDER_DOMAINS];
+	struct stat status;
+	int fd;
+
+	if (use == DIRECTORY_CREATE && make_folder(at, domain, FOLDER_MODE, whole) != 0)
+		return err_set_errno(err, errno, "cannot make the folder of %s", domain);
+	fd = openat(at, domain, OPEN_FOLDER);
+	if (fd < 0)
+		return err_set_errno(err, errno, "cannot open the folder of %s", domain);
+	if (fstat(fd, &status) == 0 && check_folder(&status, whole, "domains", domain, err) == 0)
+		return fd;
+	close(fd);
+	return err_set(err, "cannot examine the folder of %s", domain);
+}
+
+/* Is this Maildir, with its three folders, there at all? */
+static bool is_there(const struct directory *whole, const char *domain)
+{
+	char path[DIRECTORY_DOMAIN_SIZE + 8];
+
+	for (int i = FOLDER_TMP; i <= FOLDER_CUR; i++) {
+		snprintf(path, sizeof(path), "%s/%s", domain, folders[i].name);
+		if (faccessat(whole->folders[FOLDER_DOMAINS], path, F_OK, 0) != 0 &&
+			(errno == ENOENT || errno == EBADF))
+			return false;
+	}
+	return true;
+}
+
+int directory_enter(const struct directory *whole, const char *domain, enum directory_use use,
+	struct directory *ret, struct err *err)
+{
+	struct directory view = *whole;
+	int result = 0;
+
+	*ret = view;
+	if (domain[0] == '\0')
+		return 0;
+	if (use != DIRECTORY_CREATE && !is_there(whole, domain))
+		return 1;
+	view.inner = true;
+	for (int i = FOLDER_TMP; i <= FOLDER_CUR; i++)
+		view.folders[i] = -1;
+	view.base = open_domain(whole, domain, use, err);
+	for (int i = FOLDER_TMP; i <= FOLDER_CUR && view.base >= 0 && result == 0; i++)
+		result = open_folder(&view, (enum folder)i, use, domain, err);
+	*ret = view;
+	if (view.base >= 0 && result == 0)
+		return 0;
+	directory_leave(ret);
+	return -1;
+}
+
+void directory_leave(struct directory *directory)
+{
+	if (!directory->inner)
+		return;
+	descriptor_close(&directory->base);
+	for (int i = FOLDER_TMP; i <= FOLDER_CUR; i++)
+		descriptor_close(&directory->folders[i]);
+}
+
+DIR *directory_names(const struct directory *directory, enum folder folder)
+{
+	int fd = directory->folders[folder] < 0 ?
+		-1 :
+		openat(directory->folders[folder], ".", OPEN_FOLDER);
+	DIR *names;
+
+	if (fd < 0)
+		return NULL;
+	names = fdopendir(fd);
+	if (names == NULL)
+		close(fd);
+	return names;
+}
+
+int directory_domains(const struct directory *directory, struct strlist *ret, struct err *err)
+{
+	DIR *names;
+	struct dirent *entry;
+	bool good = true;
+
+	if (directory->folders[FOLDER_DOMAINS] < 0)
+		return 0;
+	names = directory_names(directory, FOLDER_DOMAINS);
+	if (names == NULL)
+		return err_set_errno(err, errno, "cannot list the domains of the quarantine");
+	for (errno = 0; good && (entry = readdir(names)) != NULL; errno = 0)
+		if (directory_is_domain(entry->d_name))
+			good = strlist_add(ret, entry->d_name);
+	good = good && errno == 0;
+	closedir(names);
+	return good ? 0 : err_set(err, "cannot list the domains of the quarantine");
+}
+
 int directory_create(
 	const struct directory *directory, enum folder folder, const char *name, mode_t mode)
 {
@@ -283,19 +391,4 @@ int directory_open_file(const struct directory *directory, enum folder folder, c
 	close(fd);
 	errno = EBADF;
 	return -1;
-}
-
-DIR *directory_names(const struct directory *directory, enum folder folder)
-{
-	int fd = directory->folders[folder] < 0 ?
-		-1 :
-		openat(directory->folders[folder], ".", OPEN_FOLDER);
-	DIR *names;
-
-	if (fd < 0)
-		return NULL;
-	names = fdopendir(fd);
-	if (names == NULL)
-		close(fd);
-	return names;
 }

@@ -44,6 +44,7 @@ struct job {
 	struct store *store;  /* a reference */
 	struct item_file file;
 	char id[ITEM_ID_SIZE];
+	char domain[DIRECTORY_DOMAIN_SIZE]; /* into whose Maildir; "": the common one */
 };
 
 static void release_store(struct store *store)
@@ -64,14 +65,13 @@ static void release_store(struct store *store)
 
 static int count_all(struct store *store, const struct directory *directory, struct err *err)
 {
-	uint64_t items = 0, bytes = 0;
+	struct store_counted counted;
 
-	store_sweep(directory, SWEEP_AGE_S);
-	if (store_count(directory, &items, &bytes, err) != 0)
+	if (store_count(directory, SWEEP_AGE_S, &counted, err) != 0)
 		return -1;
 	pthread_mutex_lock(&store->lock);
-	store->items = items;
-	store->bytes = bytes;
+	store->items = counted.items;
+	store->bytes = counted.bytes;
 	store->counted_us = clock_now_us();
 	pthread_mutex_unlock(&store->lock);
 	return 0;
@@ -249,6 +249,21 @@ static int write_to(struct job *job, const struct directory *directory, struct e
 	return item_file_publish(&job->file, directory, err);
 }
 
+/* Into the Maildir of its domain, which is made when it is the first of it. */
+static int write_within(struct job *job, const struct directory *whole, struct err *err)
+{
+	struct directory directory;
+	int result = directory_enter(whole, job->domain, DIRECTORY_WRITE, &directory, err);
+
+	if (result > 0)
+		result = directory_enter(whole, job->domain, DIRECTORY_CREATE, &directory, err);
+	if (result != 0)
+		return -1;
+	result = write_to(job, &directory, err);
+	directory_leave(&directory);
+	return result;
+}
+
 /* From a prepared file to a durable item. */
 static int write_item(struct job *job, struct err *err)
 {
@@ -257,7 +272,7 @@ static int write_item(struct job *job, struct err *err)
 
 	if (directory_open(job->store->path, DIRECTORY_WRITE, &directory, err) != 0)
 		return -1;
-	result = write_to(job, &directory, err);
+	result = write_within(job, &directory, err);
 	directory_close(&directory);
 	return result;
 }
@@ -314,6 +329,8 @@ static struct job *new_job(
 		free(job);
 		return NULL;
 	}
+	if (request->by_domain)
+		store_item_domain(request->recipients, job->domain);
 	job->errand.run = run_job;
 	job->errand.undo = take_back;
 	job->errand.destroy = destroy_job;

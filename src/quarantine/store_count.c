@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/strlist.h"
 #include "quarantine/id.h"
 
 static bool is_ours(const struct dirent *entry)
@@ -45,35 +47,52 @@ static int count_folder(
 	return closedir(names);
 }
 
-int store_count(const struct directory *directory, uint64_t *ret_items, uint64_t *ret_bytes,
-	struct err *err)
-{
-	uint64_t items = 0, bytes = 0;
-
-	if (count_folder(directory, FOLDER_NEW, &items, &bytes) != 0 ||
-		count_folder(directory, FOLDER_CUR, &items, &bytes) != 0)
-		return err_set_errno(err, errno, "cannot count the items of the quarantine");
-	*ret_items = items;
-	*ret_bytes = bytes;
-	return 0;
-}
-
-unsigned store_sweep(const struct directory *directory, int64_t age_s)
+/* Remove files of ours from tmp whose writers are long gone. */
+static void sweep(const struct directory *directory, int64_t age_s)
 {
 	DIR *names = directory_names(directory, FOLDER_TMP);
 	time_t now = time(NULL);
 	struct dirent *entry;
 	struct stat status;
-	unsigned removed = 0;
 
 	if (names == NULL)
-		return 0;
+		return;
 	while ((entry = readdir(names)) != NULL)
 		if (is_ours(entry) &&
 			fstatat(dirfd(names), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-			now - status.st_mtime >= age_s &&
-			unlinkat(dirfd(names), entry->d_name, 0) == 0)
-			removed++;
+			now - status.st_mtime >= age_s)
+			(void)unlinkat(dirfd(names), entry->d_name, 0);
 	closedir(names);
-	return removed;
+}
+
+static int count_maildir(const struct directory *whole, const char *domain, int64_t age_s,
+	struct store_counted *counted, struct err *err)
+{
+	struct directory directory;
+	int result = directory_enter(whole, domain, DIRECTORY_WRITE, &directory, err);
+
+	if (result != 0)
+		return result > 0 ? 0 : -1;
+	sweep(&directory, age_s);
+	if (count_folder(&directory, FOLDER_NEW, &counted->items, &counted->bytes) != 0 ||
+		count_folder(&directory, FOLDER_CUR, &counted->items, &counted->bytes) != 0)
+		result = err_set_errno(err, errno, "cannot count the items of the quarantine");
+	directory_leave(&directory);
+	return result;
+}
+
+int store_count(const struct directory *directory, int64_t age_s, struct store_counted *ret,
+	struct err *err)
+{
+	AUTO(strlist_free) struct strlist domains = { 0 };
+	struct store_counted counted = { 0, 0 };
+	int result = directory_domains(directory, &domains, err);
+
+	if (result == 0)
+		result = count_maildir(directory, "", age_s, &counted, err);
+	for (size_t i = 0; result == 0 && i < domains.count; i++)
+		result = count_maildir(directory, domains.items[i], age_s, &counted, err);
+	if (result == 0)
+		*ret = counted;
+	return result;
 }

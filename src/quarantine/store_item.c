@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/limits.h"
+#include "config/names.h"
 #include "quarantine/limits.h"
 
 static bool copy(char **field, const char *text)
@@ -124,4 +126,19 @@ int store_item_prepare(struct item_file *ret, const struct store_request *reques
 		memcpy(ret_id, item.id, ITEM_ID_SIZE);
 	item_free(&item);
 	return result;
+}
+
+void store_item_domain(const struct strlist *recipients, char ret_name[DIRECTORY_DOMAIN_SIZE])
+{
+	char local[2 * LIMIT_ADDRESS], domain[2 * LIMIT_ADDRESS];
+
+	ret_name[0] = '\0';
+	for (size_t i = 0; i < recipients->count; i++) {
+		if (!address_normalise(recipients->items[i], local, domain, sizeof(domain)) ||
+			!directory_is_domain(domain) || (i > 0 && strcmp(domain, ret_name) != 0)) {
+			ret_name[0] = '\0';
+			return;
+		}
+		memcpy(ret_name, domain, strlen(domain) + 1); /* short enough: it names a folder */
+	}
 }

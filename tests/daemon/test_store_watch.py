@@ -175,6 +175,22 @@ def test_a_directory_that_is_not_ours_any_more(limited, change, word):
     assert len(items(daemon)) == 2
 
 
+def test_domains_have_folders_of_their_own(limited):
+    """domain_folders: held under the recipients' domain, in the common one when they have two."""
+    daemon = limited("domain_folders = true")
+    for name, recipients in (("4A", ["a@Example.com", "b@example.com"]),
+                             ("4B", ["a@example.com", "b@example.org"])):
+        outcome = send(daemon.address, make(score=11.0), queue_id=name, recipients=recipients)
+        assert outcome.kind == "discard"
+    folder = daemon.workspace.file("quarantine/domains")
+    assert os.listdir(folder) == ["example.com"]
+    own, = os.listdir(folder + "/example.com/new")
+    assert daemon.message_line("4A")["quarantine"] in own
+    common, = items(daemon)
+    assert daemon.message_line("4B")["quarantine"] in common
+    assert metrics(daemon)["items"] == 2
+
+
 def test_it_is_noticed_without_any_mail(limited):
     daemon = limited()
     folder = daemon.workspace.file("quarantine")

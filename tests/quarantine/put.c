@@ -3,9 +3,10 @@
  * Puts messages into a quarantine for the tests that kill it, starve it and injure it:
  *
  *   put [-d MS] [-b MAX_BYTES] [-i MAX_ITEMS] [-f RESERVE] [-n COUNT] [-t THREADS] [-s SCORE]
- *       [-k] [-I ID] DIRECTORY MESSAGE SENDER RECIPIENT...
+ *       [-k] [-m] [-I ID] DIRECTORY MESSAGE SENDER RECIPIENT...
  *
- * -I: the id of the item, whole. -k: stay until the end of standard input, so that writers that were given up come to their end.
+ * -I: the id of the item, whole. -m: a Maildir for each domain.
+ * -k: stay until the end of standard input, so that writers that were given up come to their end.
  * Says "stored ID" on standard output, unbuffered, as soon as the mail would be accepted, and
  * "failed REASON" when it would be deferred. Exit 0: all were stored; 75: not all; 1: no start.
  */
@@ -30,7 +31,7 @@ struct put {
 	long count, threads;
 	pthread_mutex_t lock;
 	const char *id; /* NULL: a random one */
-	bool failed, stay;
+	bool failed, stay, by_domain;
 };
 
 /* As libmilter hands it over: folds LF, one field at a time; the body as it is. */
@@ -99,7 +100,8 @@ static void say(struct put *put, int result, const char *id, const struct err *e
 static void put_one(struct put *put)
 {
 	struct store_request request = { &put->client, &put->envelope, &put->verdict, put->message,
-		&put->envelope.recipients, "quarantine", "score", 0, put->id };
+		&put->envelope.recipients, "quarantine", "score", 0, put->id,
+		put->by_domain };
 	struct err err = ERR_INIT;
 	char id[ITEM_ID_SIZE];
 	const struct errand_patience patience = { deadline_after_ms(put->deadline_ms),
@@ -136,9 +138,9 @@ static bool take_options(struct put *put, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "+d:b:i:f:n:t:s:kI:")) != -1) {
+	while ((option = getopt(argc, argv, "+d:b:i:f:n:t:s:kmI:")) != -1) {
 		unsigned long number =
-			strchr("skI?", option) != NULL ? 0 : strtoul(optarg, NULL, 10);
+			strchr("skmI?", option) != NULL ? 0 : strtoul(optarg, NULL, 10);
 
 		if (option == 'd')
 			put->deadline_ms = (long)number;
@@ -154,6 +156,8 @@ static bool take_options(struct put *put, int argc, char **argv)
 			put->threads = (long)number;
 		else if (option == 'k')
 			put->stay = true;
+		else if (option == 'm')
+			put->by_domain = true;
 		else if (option == 'I')
 			put->id = optarg;
 		else if (option != 's' || !score_parse(optarg, strlen(optarg), &put->verdict.score))

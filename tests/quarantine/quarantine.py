@@ -87,10 +87,10 @@ class Quarantine:
         return sorted(os.listdir(os.path.join(self.path, folder)))
 
     def item_path(self, item):
-        for folder in ("new", "cur"):
-            for name in self.files(folder):
-                if "Q" + item in name:
-                    return os.path.join(self.path, folder, name)
+        for place, _, names in os.walk(self.path):
+            for name in names:
+                if "Q" + item in name and os.path.basename(place) in ("new", "cur"):
+                    return os.path.join(place, name)
         raise FileNotFoundError(item)
 
     def age(self, item, seconds):
@@ -147,14 +147,19 @@ class Quarantine:
             os.chown(path, owner.st_uid, owner.st_gid)
             os.utime(path, (owner.st_mtime - seconds,) * 2)
 
-    def store_calls(self):
+    def unfinished(self):
+        """Files in the tmp of any Maildir."""
+        return [name for place, _, names in os.walk(self.path) for name in names
+                if os.path.basename(place) == "tmp"]
+
+    def store_calls(self, *options):
         """The system calls of one write, in order: [(name, how often it was called until then)].
 
         Counted from the start of the program, as strace counts; listed from the first look at the
         quarantine on. The answer, a write, is the last.
         """
         trace = os.path.join(self.top, "trace")
-        self.put(before=("strace", "-f", "-o", trace))
+        self.put(*options, before=("strace", "-f", "-o", trace))
         calls, seen, inside = [], {}, False
         with open(trace) as file:
             for line in file:

@@ -75,13 +75,19 @@ def test_python_reads_it(quarantine):
     assert message["Subject"] == "test" and message.get_payload().startswith("line")
 
 
+FOLDERS = pytest.mark.parametrize("options,folder", [
+    ([], ""), (["-m"], "domains/example.com")], ids=["common", "domain"])
+
+
+@FOLDERS
 @pytest.mark.skipif(not shutil.which("mutt"), reason="needs mutt")
-def test_mutt_reads_it(quarantine):
+def test_mutt_reads_it(quarantine, options, folder):
     """Its index shows the messages: number, sender, subject."""
-    quarantine.put("-n", "3")
+    quarantine.put("-n", "3", *options)
     primary, secondary = pty.openpty()
     reader = subprocess.Popen(
-        ["mutt", "-n", "-F", "/dev/null", "-R", "-f", quarantine.path,
+        ["mutt", "-n", "-F", "/dev/null", "-R", "-f",
+         os.path.join(quarantine.path, folder),
          "-e", f"set folder={quarantine.top}"],
         env={**os.environ, "TERM": "vt100", "HOME": quarantine.top}, stdin=secondary,
         stdout=secondary, stderr=secondary, start_new_session=True)
@@ -119,14 +125,15 @@ default_login_user = {user}
 IMAP = shutil.which("imap", path="/usr/lib/dovecot:/usr/libexec/dovecot")
 
 
+@FOLDERS
 @pytest.mark.skipif(not IMAP, reason="needs Dovecot")
-def test_dovecot_reads_it(quarantine):
+def test_dovecot_reads_it(quarantine, options, folder):
     """The real one: all messages, their subjects, and still items for us afterwards."""
-    items = quarantine.put("-n", "3").stored
+    items = quarantine.put("-n", "3", *options).stored
     # Dovecot reads no mail as root
     owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     config = quarantine.write("dovecot.conf", DOVECOT.format(
-        top=quarantine.top, path=quarantine.path, user=owner.pw_name,
+        top=quarantine.top, path=os.path.join(quarantine.path, folder), user=owner.pw_name,
         group=grp.getgrgid(owner.pw_gid).gr_name).encode())
     subprocess.run(["chown", "-R", f"{owner.pw_uid}:{owner.pw_gid}", quarantine.top], check=True)
     talk = ("a SELECT INBOX\r\nb FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT X-QUARANTINE-ID)])\r\n"

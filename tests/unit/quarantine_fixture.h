@@ -87,7 +87,8 @@ static inline int fixture_teardown(void **state)
 static inline struct store_request fixture_request(struct fixture *fixture)
 {
 	return (struct store_request){ &fixture->client, &fixture->envelope, &fixture->verdict,
-		fixture->message, &fixture->envelope.recipients, "quarantine", "score", 0, NULL };
+		fixture->message, &fixture->envelope.recipients, "quarantine", "score", 0, NULL,
+		false };
 }
 
 static inline struct store *fixture_store(
