@@ -103,6 +103,10 @@ int directory_replace(const struct directory *directory, enum folder folder, con
  */
 int directory_open_file(const struct directory *directory, enum folder folder, const char *name);
 
+/* The same in tmp, new or cur of a domain's Maildir ("": the common one), without entering it. */
+int directory_open_item(
+	const struct directory *whole, const char *domain, enum folder folder, const char *name);
+
 /* The names of a folder, as readdir gives them; the caller closes it. NULL with errno set. */
 DIR *directory_names(const struct directory *directory, enum folder folder);
 

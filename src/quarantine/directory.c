@@ -5,15 +5,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 
+#define OPEN_FILE   (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 /* Group members review: they read, and change nothing. */
 #define FOLDER_MODE 0750
@@ -377,10 +380,9 @@ int directory_replace(const struct directory *directory, enum folder folder, con
 	return 0;
 }
 
-int directory_open_file(const struct directory *directory, enum folder folder, const char *name)
+/* An opened file, if it is one of ours; else -1 with errno set. */
+static int check_file(int fd, const struct directory *directory)
 {
-	int fd = openat(directory->folders[folder], name,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat status;
 
 	if (fd < 0)
@@ -391,4 +393,45 @@ int directory_open_file(const struct directory *directory, enum folder folder, c
 	close(fd);
 	errno = EBADF;
 	return -1;
+}
+
+int directory_open_file(const struct directory *directory, enum folder folder, const char *name)
+{
+	return check_file(openat(directory->folders[folder], name, OPEN_FILE), directory);
+}
+
+/* The same in a Maildir that has not been entered, by a kernel that can rule out links (5.6). */
+static int open_beneath(
+	const struct directory *whole, const char *domain, enum folder folder, const char *name)
+{
+	const struct open_how how = { .flags = OPEN_FILE,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+	char path[DIRECTORY_DOMAIN_SIZE + 256 + 8];
+
+	snprintf(path, sizeof(path), "%s/%s/%.255s", domain, folders[folder].name, name);
+	return (int)syscall(
+		SYS_openat2, whole->folders[FOLDER_DOMAINS], path, &how, sizeof(how));
+}
+
+int directory_open_item(
+	const struct directory *whole, const char *domain, enum folder folder, const char *name)
+{
+	struct directory directory;
+	int fd, result;
+
+	if (domain[0] == '\0')
+		return directory_open_file(whole, folder, name);
+	fd = open_beneath(whole, domain, folder, name);
+	if (fd >= 0 || errno == ENOENT)
+		return check_file(fd, whole);
+	result = directory_enter(whole, domain, DIRECTORY_READ, &directory, NULL);
+	if (result != 0) {
+		errno = result > 0 ? ENOENT : EBADF;
+		return -1;
+	}
+	fd = directory_open_file(&directory, folder, name);
+	result = errno;
+	directory_leave(&directory);
+	errno = result;
+	return fd;
 }

@@ -117,24 +117,6 @@ static enum stored_result open_failed(struct err *err)
 	return STORED_FAILED;
 }
 
-/* Open the file where the entry says it is. -1 with errno set. */
-static int open_entry(const struct directory *whole, const struct catalogue_entry *entry)
-{
-	struct directory directory;
-	int fd = -1, result, saved;
-
-	result = directory_enter(whole, entry->domain, DIRECTORY_READ, &directory, NULL);
-	if (result != 0) {
-		errno = result > 0 ? ENOENT : EIO;
-		return -1;
-	}
-	fd = directory_open_file(&directory, entry->folder, entry->name);
-	saved = errno;
-	directory_leave(&directory);
-	errno = saved;
-	return fd;
-}
-
 /* A mail reader may have moved the item to cur since the catalogue was read. */
 static int find_again(const struct directory *directory, struct catalogue_entry *entry)
 {
@@ -148,7 +130,7 @@ static int find_again(const struct directory *directory, struct catalogue_entry 
 	errno = ENOENT;
 	if (found != NULL) {
 		*entry = *found;
-		fd = open_entry(directory, entry);
+		fd = directory_open_item(directory, entry->domain, entry->folder, entry->name);
 	}
 	catalogue_free(&catalogue);
 	return fd;
@@ -162,7 +144,7 @@ enum stored_result stored_open(const struct directory *directory,
 
 	*ret = (struct stored){ .entry = *entry };
 	item_init(&ret->item);
-	ret->fd = open_entry(directory, entry);
+	ret->fd = directory_open_item(directory, entry->domain, entry->folder, entry->name);
 	if (ret->fd < 0 && errno == ENOENT)
 		ret->fd = find_again(directory, &ret->entry);
 	if (ret->fd < 0)
