@@ -409,8 +409,7 @@ static int open_beneath(
 	char path[DIRECTORY_DOMAIN_SIZE + 256 + 8];
 
 	snprintf(path, sizeof(path), "%s/%s/%.255s", domain, folders[folder].name, name);
-	return (int)syscall(
-		SYS_openat2, whole->folders[FOLDER_DOMAINS], path, &how, sizeof(how));
+	return (int)syscall(SYS_openat2, whole->folders[FOLDER_DOMAINS], path, &how, sizeof(how));
 }
 
 int directory_open_item(

@@ -213,6 +213,59 @@ def test_signatures_still_verify(site, keys, form, way):
     assert b"X-Spam" not in delivery.header     # removed, as from any message
 
 
+REMOVED = re.compile(rb"\A[ \t]*x-(spam|rspamd)", re.I)
+
+
+def without_ours(header):
+    """Fields as released mail is delivered: what is removed from any message is gone."""
+    return [re.sub(rb"[ \t]+\Z", b"", field) for field in fields(header)
+            if not REMOVED.match(field)]
+
+
+def differences(message, delivery):
+    """What of a held message is not as it was."""
+    head, _, body = message.partition(b"\r\n\r\n")
+    if message.startswith(b"\r\n"):
+        head, body = b"", message[2:]
+    mine, wanted = without_ours(delivery.header), without_ours(head)
+    new = len(mine) - len(wanted)
+    added = {field.partition(b":")[0].decode().lower() for field in mine[:new]}
+    found = sorted(added - ADDED)
+    if delivery.body.rstrip(b"\r\n") != body.rstrip(b"\r\n"):
+        found.append("body")
+    if mine[new:] != wanted:
+        found.append("header")
+    return found
+
+
+@pytest.mark.parametrize("way", ["smtp", "sendmail"])
+def test_a_corpus_held_and_released(own_site, corpus, way):
+    """In by SMTP, held, out again past the same filter: each once, and as it came.
+
+    That the held message is what was sent, test_quarantine asserts.
+    """
+    site = own_site(policy=thresholds("off", "off", quarantine="-1000"), deadline="30s",
+                    postfix={"settings": {"message_drop_headers": ""}})
+    for name, message in corpus:
+        reply = site.send(message, arguments="BODY=8BITMIME", timeout=120)
+        assert reply.code == 250, (name, reply)
+    held = {item.id: item.message for item in items(site.daemon)}
+    assert len(held) == len(corpus) and not site.postfix.sink.deliveries
+    site.review("release", "--yes", "--route", site.route(way), *held)
+    arrived = {re.search(r"\bid (\w+)", delivery.all("Received")[0]).group(1): delivery
+               for delivery in site.come_back(len(held))}
+    wait_for(lambda: len(site.daemon.message_lines()) == 2 * len(held), "a line for each release")
+    lines = site.daemon.message_lines()[len(held):]
+    assert {line["reason"] for line in lines} == {"released"}
+    # what arrives has no mark any more; the log tells which item it was
+    wrong = {line["quarantine"]: differences(held[line["quarantine"]], arrived[line["id"]])
+             for line in lines}
+    assert set(wrong) == set(held) and len(arrived) == len(held) and not items(site.daemon)
+    wrong = {item: found for item, found in wrong.items() if found}
+    print(f"{way}: {len(held)} held and released, {len(wrong)} different")
+    assert wrong == {}
+
+
 def test_held_in_the_mail_servers_queue(site):
     """All of it waits there, marked; let go, it is delivered as it is, and nobody asks again."""
     site.fresh()

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from support.daemon import program
 from support.process import run, wait_for
 from support.sendmail import CLIENT, CLIENT6, FORGED as FORGED_NAME, NAMELESS
 from support.smtp import Reply
@@ -285,6 +286,23 @@ def test_a_kept_refusal_names_its_copy(own_sendmail):
     item = only_item(chain.daemon)
     assert str(reply) == f"550 5.7.1 Message refused as spam (score 20.0), reference {item.id}"
     assert is_original(item, message)
+
+
+def test_released_mail_is_not_judged_again(own_sendmail):
+    """Held by Sendmail's word, released into Sendmail, which asks about it once more."""
+    chain = own_sendmail(policy=thresholds(quarantine="8"))
+    message = mail(phrase("SB_NINE_NINE"), b".", b"..dots")
+    assert chain.send(message).code == 250
+    item = only_item(chain.daemon)
+    run(chain.sendmail.network.command([
+        program("spambridgectl"), "-c", chain.daemon.config_path, "quarantine", "release", item.id,
+        "--route", "smtp://127.0.0.1:25"]), chain.sendmail.log)
+    delivery, = chain.sendmail.delivered()
+    assert delivery.body == message.partition(b"\r\n\r\n")[2]
+    assert delivery.recipients == ["bob@example.com"] and b"X-Spam" not in delivery.header
+    line = chain.daemon.message_lines()[-1]
+    assert (line["reason"], line["quarantine"]) == ("released", item.id)
+    assert not items(chain.daemon)
 
 
 def test_held_in_sendmails_own_queue(own_sendmail):
