@@ -10,6 +10,10 @@ import time
 DROP = object()     # returned by a sink's script: close the connection without a word
 
 
+# how Postfix and Sendmail answer a message that they have taken
+QUEUED = re.compile(r"queued as (\w+)|^2\.0\.0 (\w+) Message accepted")
+
+
 class Reply:
     """One SMTP reply: the code, and the text of all its lines without the codes."""
 
@@ -17,6 +21,13 @@ class Reply:
         self.code = int(lines[0][:3])
         self.lines = [line[4:].decode("utf-8", "replace") for line in lines]
         self.text = "\n".join(self.lines)
+
+    @property
+    def queue_id(self):
+        """The queue id of the message that this reply has accepted."""
+        match = QUEUED.search(self.text)
+        assert self.code == 250 and match, f"not accepted: {self}"
+        return match.group(1) or match.group(2)
 
     def __repr__(self):
         return f"<{self.code} {self.text}>"

@@ -18,26 +18,20 @@ CLIENT = {"addr": "5.9.10.11", "name": "mail.example.org"}
 HELO = "mail.example.org"
 CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
 RECIPE_SOCKET = "unix:/run/spambridge/milter.sock"
-QUEUED = re.compile(r"queued as (\w+)")
 
 
-class Chain:
-    """Postfix, the daemon and one or more spamd; close() ends all of them.
+class MailChain:
+    """A mail server, the daemon behind it and spamds behind that; close() ends all of them.
 
-    policy (see thresholds()), options, deadline, trusted: as support.daemon.Daemon has them.
-    spamds: how many; spamd: settings of each; postfix: settings of the Postfix instance.
-    servers: addresses of scripted scorers, besides the spamds.
+    mta: a support.postfix.Postfix or support.sendmail.Sendmail.
     """
 
-    def __init__(self, policy=None, options="", deadline="10s", trusted="", scorer="",
-                 spamds=1, spamd=None, postfix=None, servers=()):
-        self.spamds = [Spamd(**(spamd or {})) for _ in range(spamds)]
-        self.spamd = self.spamds[0] if spamds else None
-        addresses = [one.server for one in self.spamds] + list(servers)
-        self.daemon = spambridge(addresses, policy=policy or thresholds(),
-                                 options='socket_group = "postfix"\n' + options,
-                                 deadline=deadline, trusted=trusted, scorer=scorer)
-        self.postfix = Postfix([self.daemon.address], **(postfix or {}))
+    def __init__(self, mta, daemon, spamds):
+        self.mta = mta
+        self.daemon = daemon
+        self.spamds = spamds
+        self.spamd = spamds[0] if spamds else None
+        self.logged_before = 0
 
     def __enter__(self):
         return self.start()
@@ -47,27 +41,23 @@ class Chain:
 
     def start(self):
         try:
-            for one in self.spamds:
+            for one in [*self.spamds, self.daemon, self.mta]:
                 one.start()
-            self.daemon.start()
-            self.postfix.start()
         except BaseException:
             self.close()
             raise
         return self
 
     def close(self):
-        self.postfix.close()
+        self.mta.close()
         self.daemon.kill()
         for one in self.spamds:
             one.close()
 
-    def send(self, message, sender="alice@example.org", recipients=("bob@example.com",),
-             helo=HELO, xclient=None, **more):
+    def send(self, message, **how):
         """The SMTP reply to one message from CLIENT."""
         self.logged_before = len(self.daemon.message_lines())
-        return self.postfix.send(message, sender, recipients, helo=helo,
-                                 xclient={**CLIENT, **(xclient or {})}, **more)
+        return self.mta.send(message, **how)
 
     def deliver(self, message, **how):
         """Sends a message that must be accepted; returns what was delivered."""
@@ -76,10 +66,9 @@ class Chain:
         return self.arrived(reply)
 
     def arrived(self, reply):
-        """The delivery that belongs to a 250 reply; its queue id is in Postfix's Received."""
-        queue_id = queued_as(reply)
-        found = self.postfix.delivered(
-            lambda delivery: any(queue_id in value for value in delivery.all("Received")))
+        """The delivery that belongs to a 250 reply; its queue id is in the server's Received."""
+        found = self.mta.delivered(
+            lambda delivery: any(reply.queue_id in value for value in delivery.all("Received")))
         assert len(found) == 1
         return found[0]
 
@@ -95,62 +84,41 @@ class Chain:
         return self.daemon.message_lines()[-1]
 
 
-class SendmailChain:
+class Chain(MailChain):
+    """Postfix, the daemon and one or more spamd.
+
+    policy (see thresholds()), options, deadline, trusted: as support.daemon.Daemon has them.
+    spamds: how many; spamd: settings of each; postfix: settings of the Postfix instance.
+    servers: addresses of scripted scorers, besides the spamds.
+    """
+
+    def __init__(self, policy=None, options="", deadline="10s", trusted="", scorer="",
+                 spamds=1, spamd=None, postfix=None, servers=()):
+        made = [Spamd(**(spamd or {})) for _ in range(spamds)]
+        addresses = [one.server for one in made] + list(servers)
+        daemon = spambridge(addresses, policy=policy or thresholds(),
+                            options='socket_group = "postfix"\n' + options,
+                            deadline=deadline, trusted=trusted, scorer=scorer)
+        self.postfix = Postfix([daemon.address], **(postfix or {}))
+        super().__init__(self.postfix, daemon, made)
+
+    def send(self, message, sender="alice@example.org", recipients=("bob@example.com",),
+             helo=HELO, xclient=None, **more):
+        return super().send(message, sender=sender, recipients=recipients, helo=helo,
+                            xclient={**CLIENT, **(xclient or {})}, **more)
+
+
+class SendmailChain(MailChain):
     """Sendmail, daemon and spamd. recipe: the line for sendmail.mc, {socket} for the address."""
 
     def __init__(self, policy=None, options="", deadline="20s", trusted="", spamd=None,
                  recipe=None, settings=""):
-        self.spamd = Spamd(**(spamd or {}))
-        self.daemon = spambridge([self.spamd.server], policy=policy or thresholds(),
-                                 options=options, deadline=deadline, trusted=trusted)
-        lines = (recipe or sendmail_recipe()).replace("{socket}", self.daemon.address)
+        scorer = Spamd(**(spamd or {}))
+        daemon = spambridge([scorer.server], policy=policy or thresholds(), options=options,
+                            deadline=deadline, trusted=trusted)
+        lines = (recipe or sendmail_recipe()).replace("{socket}", daemon.address)
         self.sendmail = Sendmail(lines, settings)
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.close()
-
-    def start(self):
-        try:
-            self.spamd.start()
-            self.daemon.start()
-            self.sendmail.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def close(self):
-        self.sendmail.close()
-        self.daemon.kill()
-        self.spamd.close()
-
-    def send(self, message, **how):
-        return self.sendmail.send(message, **how)
-
-    def deliver(self, message, **how):
-        reply = self.send(message, **how)
-        assert reply.code == 250, reply
-        return self.arrived(reply)
-
-    def arrived(self, reply):
-        """The delivery that belongs to a 250 reply."""
-        queue_id = accepted_as(reply)
-        found = self.sendmail.delivered(
-            lambda delivery: any(queue_id in value for value in delivery.all("Received")))
-        assert len(found) == 1
-        return found[0]
-
-    def log_of(self, reply):
-        return self.daemon.message_line(accepted_as(reply))
-
-
-def accepted_as(reply):
-    match = re.search(r"2\.0\.0 (\w+) Message accepted", reply.text)
-    assert match, f"not accepted: {reply}"
-    return match.group(1)
+        super().__init__(self.sendmail, daemon, [scorer])
 
 
 def sendmail_recipe():
@@ -184,12 +152,6 @@ def relay_chain_settings():
     """Settings of a chain that passes everything and shows what SpamAssassin's parser saw."""
     return {"policy": NO_THRESHOLDS, "options": "skip_authenticated = false",
             "spamd": {"config": RELAY_FIELDS}}
-
-
-def queued_as(reply):
-    match = QUEUED.search(reply.text)
-    assert match, f"not queued: {reply}"
-    return match.group(1)
 
 
 def mail(*body, headers=(), subject="Lunch on Tuesday"):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from support.spamassassin import GTUBE, MARKS, mark_points, phrase
-from system.chain import HELO, mail, queued_as, status_of
+from system.chain import HELO, mail, status_of
 
 # what SMTP itself and a loaded test machine may add to the daemon's own 100 ms
 SMTP_SLACK_S = 1.0
@@ -203,7 +203,7 @@ def judge(chain, replies):
     scored = unscanned = 0
     for number, reply in accepted.items():
         found = by_recipient.get(f"user{number}@example.com", [])
-        assert len(found) == 1, f"{queued_as(reply)} arrived {len(found)} times"
+        assert len(found) == 1, f"{reply.queue_id} arrived {len(found)} times"
         if found[0].one("X-Spam-Status").startswith("Unscanned"):
             unscanned += 1
             assert not found[0].all("X-Spam-Flag")

@@ -8,7 +8,7 @@ import pytest
 
 from support.process import wait_for
 from support.spamassassin import GTUBE, phrase
-from system.chain import Chain, mail, queued_as, status_of, thresholds
+from system.chain import Chain, mail, status_of, thresholds
 from system.items import folder_of, items, only_item
 
 DOMAINS = """
@@ -128,9 +128,9 @@ def test_all_held_is_accepted_and_dropped(deciding, recipients):
     item = only_item(chain.daemon)
     assert is_original(item, message)
     assert item.recipients == recipients
-    line = chain.daemon.message_line(queued_as(reply))
+    line = chain.daemon.message_line(reply.queue_id)
     assert (line["action"], line["quarantine"]) == ("quarantine", item.id)
-    chain.postfix.wait_log(rf"{queued_as(reply)}: milter-discard")
+    chain.postfix.wait_log(rf"{reply.queue_id}: milter-discard")
     assert chain.postfix.empty()
     assert not chain.postfix.sink.deliveries
 
@@ -196,7 +196,7 @@ def test_a_real_corpus_is_kept_as_it_came(own_chain, corpus):
     for name, message in corpus:
         reply = chain.send(message, arguments="BODY=8BITMIME", timeout=120)
         assert reply.code == 250, (name, reply)
-        line = chain.daemon.message_line(queued_as(reply))
+        line = chain.daemon.message_line(reply.queue_id)
         path = [item for item in os.listdir(os.path.join(folder_of(chain.daemon), "new"))
                 if line["quarantine"] in item]
         assert len(path) == 1, name

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from support.spamassassin import phrase
-from system.chain import mail, queued_as, thresholds
+from system.chain import mail, thresholds
 from system.items import folder_of, items, only_item, unfinished
 
 HOLDING = thresholds("off", "off", quarantine="8")
@@ -30,7 +30,7 @@ def deferred_and_nothing_left(chain, message):
 def held(chain, message):
     reply = chain.send(message, recipients=["dora@held.example"])
     assert reply.code == 250, reply
-    line = chain.daemon.message_line(queued_as(reply))
+    line = chain.daemon.message_line(reply.queue_id)
     return next(item for item in items(chain.daemon) if item.id == line["quarantine"])
 
 

@@ -12,8 +12,7 @@ import pytest
 
 from support.mta import Client, Session
 from support.spamassassin import RELAY_FIELDS, Spamd
-from system.chain import (HELO, NO_THRESHOLDS, Chain, mail, queued_as, relay_chain_settings,
-                          spambridge)
+from system.chain import HELO, NO_THRESHOLDS, Chain, mail, relay_chain_settings, spambridge
 
 RELAY = re.compile(r"\[ (.*?) \]")
 
@@ -47,7 +46,7 @@ def seen(chain, **how):
     reply = chain.send(mail(), **how)
     assert reply.code == 250, reply
     delivery = chain.arrived(reply)
-    return queued_as(reply), Seen(delivery.one)
+    return reply.queue_id, Seen(delivery.one)
 
 
 def one_stranger(found, ip):
