@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Another milter in the same Postfix: OpenDKIM before and behind us, and what signatures say."""
+"""Another milter in the same Postfix, before and behind us: OpenDKIM, and one made with pymilter."""
 
 import os
 import re
 
 import pytest
 
+from support.neighbour import Neighbour
 from support.opendkim import Keys, OpenDkim
 from support.postfix import Postfix
 from support.spamassassin import GTUBE, phrase
-from system.chain import Chain, mail, queued_as, status_of, thresholds
+from system.chain import Chain, mail, status_of, thresholds
 from system.items import items, only_item
 
 HELD = 'domain "held.example" { quarantine = 6 }'
@@ -27,33 +28,35 @@ def keys():
 
 
 class Neighbours(Chain):
-    """A Chain with OpenDKIM before and behind the daemon: "v" verifies, "s" signs, "" is none."""
+    """A Chain with other milters before and behind the daemon."""
 
-    def __init__(self, keys, before="", behind="", canonicalization="simple/simple", **settings):
+    def __init__(self, before=(), behind=(), **settings):
         super().__init__(**settings)
-        self.before = [OpenDkim(keys, before, "before")] if before else []
-        self.behind = [OpenDkim(keys, behind, "behind", canonicalization)] if behind else []
-        milters = [*self.before, self.daemon, *self.behind]
+        self.others = [*before, *behind]
+        milters = [*before, self.daemon, *behind]
         self.postfix.settings["smtpd_milters"] = " ".join(one.address for one in milters)
         self.postfix.write_main()
 
     def start(self):
-        for one in self.before + self.behind:
+        for one in self.others:
             one.start()
         return super().start()
 
     def close(self):
         super().close()
-        for one in self.before + self.behind:
+        for one in self.others:
             one.close()
 
 
 @pytest.fixture
 def neighbours(keys):
+    """A chain with OpenDKIM before and behind the daemon: "v" verifies, "s" signs, "" is none."""
     made = []
 
-    def begin(**settings):
-        made.append(Neighbours(keys, **settings))
+    def begin(before="", behind="", canonicalization="simple/simple", **settings):
+        made.append(Neighbours(
+            [OpenDkim(keys, before, "before")] if before else [],
+            [OpenDkim(keys, behind, "behind", canonicalization)] if behind else [], **settings))
         return made[-1].start()
     yield begin
     for one in made:
@@ -87,7 +90,7 @@ class Judge:
                                   arguments="BODY=8BITMIME")
         assert reply.code == 250, reply
         delivery = self.postfix.delivered(
-            lambda found: any(queued_as(reply) in value for value in found.all("Received")))[0]
+            lambda found: any(reply.queue_id in value for value in found.all("Received")))[0]
         return delivery
 
     def verdict(self, message):
@@ -188,3 +191,70 @@ def test_refusing_and_holding_with_neighbours(neighbours, signer, verifier):
         codes = [client.transaction(message, "alice@example.org", ["bob@example.com"]).code
                  for message in (signed, signed_mail(signer, GTUBE), mail(), signed)]
     assert codes == [250, 550, 250, 250]
+
+
+@pytest.fixture(scope="module")
+def written():
+    """Filters written with pymilter before and behind the daemon; the scorer sees what they add."""
+    rule = "header SB_EARLIER X-Seen-By-early =~ /./\nscore SB_EARLIER 1\n"
+    with Neighbours([Neighbour("early")], [Neighbour("late")], options=HELD,
+                    spamd={"config": rule}) as chain:
+        yield chain
+        chain.daemon.stop_cleanly()
+
+
+def test_each_sees_what_those_before_it_made(written):
+    delivery = written.deliver(mail(phrase("SB_SEVEN"), headers=FORGED))
+    shown = [delivery.one(f"X-Seen-By-{name}").lower().split(",") for name in ("early", "late")]
+    assert shown[0] == ["x-spam-status", "x-spam-flag", "x-rspamd-score"]
+    own = [name.decode().lower() for name, _ in delivery.fields if name.startswith(b"X-Spam")]
+    assert sorted(shown[1]) == sorted([*own, "x-seen-by-early"])
+    assert status_of(delivery)[:2] == ("Yes", 8.0)
+    assert "SB_EARLIER" in status_of(delivery)[3]
+    assert b"-99" not in delivery.header
+
+
+def test_what_an_earlier_one_refuses_is_not_scored(written):
+    before = len(written.daemon.message_lines())
+    reply = written.send(mail(GTUBE, subject="refused by early"))
+    assert str(reply) == "554 5.7.9 Refused by early"
+    reply = written.send(mail(), recipients=["early@example.com"])
+    assert str(reply) == "550 5.1.1 early takes no mail"
+    assert status_of(written.deliver(mail()))[0] == "No"
+    assert len(written.daemon.message_lines()) == before + 1
+
+
+def test_what_we_refuse_ends_for_those_behind(written):
+    late = written.others[1]
+    before = len(late.events())
+    assert written.send(mail(GTUBE)).code == 550
+    assert late.events(before + 1)[before:] == ["abort"]
+    assert written.send(mail(phrase("SB_SEVEN")), recipients=["dora@held.example"]).code == 250
+    assert late.events(before + 2)[before:] == ["abort", "abort"]
+    os.unlink(only_item(written.daemon).path)
+    written.deliver(mail())
+    assert late.events(before + 3)[before:] == ["abort", "abort", "end"]
+
+
+def test_what_a_later_one_refuses_is_refused(written):
+    """The message was scored before; what was held of it by then stays held."""
+    reply = written.send(mail(phrase("SB_SEVEN"), subject="refused by late"),
+                         recipients=["dora@held.example", "bob@example.com"])
+    assert str(reply) == "554 5.7.9 Refused by late"
+    assert written.last_log()["action"] == "tag"
+    assert only_item(written.daemon).recipients == ["dora@held.example"]
+    os.unlink(only_item(written.daemon).path)
+    assert written.postfix.empty()
+
+
+def test_messages_of_one_session_stay_apart(written):
+    with written.postfix.client() as client:
+        client.ehlo("mail.example.org")
+        client.xclient(addr="5.9.10.11", name="mail.example.org")
+        client.ehlo("mail.example.org")
+        replies = [client.transaction(message, "alice@example.org", ["bob@example.com"])
+                   for message in (mail(GTUBE), mail(subject="refused by early"), mail(),
+                                   mail(subject="refused by late"), mail(phrase("SB_SEVEN")))]
+    assert [reply.code for reply in replies] == [550, 554, 250, 554, 250]
+    words = [status_of(written.arrived(reply))[0] for reply in replies if reply.code == 250]
+    assert words == ["No", "Yes"]
