@@ -36,6 +36,9 @@ struct migration {
 	const char *max_size;     /* spamc -s */
 	const char *timeout;      /* spamc -t */
 	bool tls;                 /* spamc -S */
+	const char *ca_file;      /* spamc --ssl-ca-file */
+	const char *cert_file;    /* spamc --ssl-cert */
+	const char *key_file;     /* spamc --ssl-key */
 	bool fail_closed;         /* spamc -x, -X */
 	struct strlist missing;   /* one sentence for each option that has no equivalent */
 };

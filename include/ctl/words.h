@@ -15,10 +15,14 @@
 bool words_split(const char *text, struct strlist *words);
 
 /*
- * Append the value of `name` after the assignments of a defaults file (NAME=value lines as in
- * /etc/default: comments, quotes, `export`, +=, and references $NAME and ${NAME} to `name` itself;
- * other references stay as they are). False when there is no such assignment.
+ * Append name and value of every assignment of a defaults file: NAME=value lines as in
+ * /etc/default, with comments, quotes, `export`, += and the references $NAME and ${NAME} to what
+ * was assigned before. Everything else of the shell's language is no assignment here, and stays as
+ * it is in a value. False when memory ends.
  */
-bool defaults_value(const char *text, const char *name, struct buf *out);
+bool defaults_read(const char *text, struct strlist *variables);
+
+/* The last value of that name, owned by the list; NULL when there is none. */
+const char *defaults_value(const struct strlist *variables, const char *name);
 
 #endif

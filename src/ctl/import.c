@@ -18,48 +18,51 @@
 /* A defaults file, and the configuration made from it, bytes. */
 #define FILE_SIZE (1024 * 1024)
 
-/* What a defaults file says besides OPTIONS. */
+/* What Debian's start script and its defaults file know of; texts are borrowed, or NULL. */
 struct defaults {
-	struct buf options, socket, owner, mode;
+	const char *options, *socket, *owner, *mode;
 };
 
-static void defaults_free(struct defaults *defaults)
-{
-	buf_free(&defaults->options);
-	buf_free(&defaults->socket);
-	buf_free(&defaults->owner);
-	buf_free(&defaults->mode);
-}
-
-static int read_defaults(const char *path, struct defaults *defaults, struct err *err)
+/* `variables` then owns what `defaults` borrows. */
+static int read_defaults(
+	const char *path, struct strlist *variables, struct defaults *defaults, struct err *err)
 {
 	struct buf text;
 	int result;
 
 	buf_init(&text, FILE_SIZE);
 	result = io_read_file(path, FILE_SIZE, &text, err);
-	if (result == 0) {
-		(void)defaults_value(buf_text(&text), "SOCKET", &defaults->socket);
-		(void)defaults_value(buf_text(&text), "SOCKETOWNER", &defaults->owner);
-		(void)defaults_value(buf_text(&text), "SOCKETMODE", &defaults->mode);
-		if (!defaults_value(buf_text(&text), "OPTIONS", &defaults->options))
-			result = err_set(err, "%s: there is no OPTIONS line", path);
-	}
+	if (result == 0 && !defaults_read(buf_text(&text), variables))
+		result = err_set(err, "%s: out of memory", path);
 	buf_free(&text);
-	return result;
+	if (result != 0)
+		return result;
+	defaults->options = defaults_value(variables, "OPTIONS");
+	defaults->socket = defaults_value(variables, "SOCKET");
+	defaults->owner = defaults_value(variables, "SOCKETOWNER");
+	defaults->mode = defaults_value(variables, "SOCKETMODE");
+	if (defaults->options == NULL)
+		return err_set(err, "%s: there is no OPTIONS line", path);
+	if (strstr(defaults->options, "${") != NULL || strstr(defaults->options, "$(") != NULL ||
+		strchr(defaults->options, '`') != NULL)
+		return err_set(err,
+			"%s: OPTIONS needs a shell; give what this prints as one argument: "
+			"sh -c '. %s; echo \"$OPTIONS\"'",
+			path, path);
+	return 0;
 }
 
 /* Debian's start script passes SOCKET with -p and sets owner and mode afterwards. */
 static void apply_defaults(const struct defaults *defaults, struct migration *migration)
 {
-	const char *group = strchr(buf_text(&defaults->owner), ':');
+	const char *group = defaults->owner == NULL ? NULL : strchr(defaults->owner, ':');
 
-	if (migration->listen == NULL && defaults->socket.length > 0)
-		migration->listen = buf_text(&defaults->socket);
+	if (migration->listen == NULL)
+		migration->listen = defaults->socket;
 	if (migration->socket_group == NULL && group != NULL)
 		migration->socket_group = group + 1;
-	if (defaults->mode.length > 0)
-		migration->socket_mode = buf_text(&defaults->mode);
+	if (migration->socket_mode == NULL)
+		migration->socket_mode = defaults->mode;
 }
 
 /* A file of our own without a name, so that what is printed is what was checked. */
@@ -98,7 +101,7 @@ static void show(const struct tool *tool, const struct buf *text, const struct m
 /* Control characters have no business in options, and none in a terminal. */
 static bool is_printable(const char *text)
 {
-	for (; *text != '\0'; text++)
+	for (; text != NULL && *text != '\0'; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
 			return false;
 	return true;
@@ -109,8 +112,8 @@ static bool are_printable(const struct strlist *words, const struct defaults *de
 	for (size_t i = 0; i < words->count; i++)
 		if (!is_printable(words->items[i]))
 			return false;
-	return is_printable(buf_text(&defaults->socket)) &&
-		is_printable(buf_text(&defaults->owner)) && is_printable(buf_text(&defaults->mode));
+	return is_printable(defaults->socket) && is_printable(defaults->owner) &&
+		is_printable(defaults->mode);
 }
 
 static int convert(
@@ -145,19 +148,15 @@ static int convert(
 static int import_words(const struct tool *tool, int argc, char **argv)
 {
 	struct defaults defaults = { 0 };
-	struct strlist words = { 0 };
+	struct strlist variables = { 0 }, words = { 0 };
 	struct err err = ERR_INIT;
 	bool from_file = argc == 0 || (argc == 1 && argv[0][0] != '-');
 	const char *path = argc == 0 ? DEFAULTS_FILE : argv[0];
 	int code = EXIT_DONE;
 
-	buf_init(&defaults.options, FILE_SIZE);
-	buf_init(&defaults.socket, FILE_SIZE);
-	buf_init(&defaults.owner, FILE_SIZE);
-	buf_init(&defaults.mode, FILE_SIZE);
-	if (from_file && read_defaults(path, &defaults, &err) != 0)
+	if (from_file && read_defaults(path, &variables, &defaults, &err) != 0)
 		code = tool_fail("%s", err.text);
-	else if (from_file && !words_split(buf_text(&defaults.options), &words))
+	else if (from_file && !words_split(defaults.options, &words))
 		code = tool_fail("%s: a quote in OPTIONS is not closed", path);
 	else if (!from_file && argc == 1 && !words_split(argv[0], &words))
 		code = tool_fail("a quote is not closed");
@@ -168,7 +167,7 @@ static int import_words(const struct tool *tool, int argc, char **argv)
 	if (code == EXIT_DONE)
 		code = convert(tool, &words, &defaults);
 	strlist_free(&words);
-	defaults_free(&defaults);
+	strlist_free(&variables);
 	return code;
 }
 

@@ -16,6 +16,11 @@
 enum {
 	SPAMC_RETRIES = 256, /* --connect-retries, --retry-sleep and the like */
 	SPAMC_LOG,
+	SPAMC_CA_FILE,
+	SPAMC_CA_PATH,
+	SPAMC_CERT,
+	SPAMC_KEY,
+	SPAMC_OUTPUT, /* what changes only the form of spamc's output */
 };
 
 static const struct option spamc_long[] = {
@@ -36,6 +41,20 @@ static const struct option spamc_long[] = {
 	{ "no-safe-fallback", no_argument, NULL, 'x' },
 	{ "unavailable-tempfail", no_argument, NULL, 'X' },
 	{ "log-to-stderr", no_argument, NULL, SPAMC_LOG },
+	{ "ssl-ca-file", required_argument, NULL, SPAMC_CA_FILE },
+	{ "ssl-ca-path", required_argument, NULL, SPAMC_CA_PATH },
+	{ "ssl-cert", required_argument, NULL, SPAMC_CERT },
+	{ "ssl-key", required_argument, NULL, SPAMC_KEY },
+	{ "learntype", required_argument, NULL, SPAMC_OUTPUT },
+	{ "reporttype", required_argument, NULL, SPAMC_OUTPUT },
+	{ "bsmtp", no_argument, NULL, SPAMC_OUTPUT },
+	{ "check", no_argument, NULL, SPAMC_OUTPUT },
+	{ "tests", no_argument, NULL, SPAMC_OUTPUT },
+	{ "full-spam", no_argument, NULL, SPAMC_OUTPUT },
+	{ "full", no_argument, NULL, SPAMC_OUTPUT },
+	{ "headers", no_argument, NULL, SPAMC_OUTPUT },
+	{ "exitcode", no_argument, NULL, SPAMC_OUTPUT },
+	{ "pipe-to", required_argument, NULL, SPAMC_OUTPUT },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -141,6 +160,30 @@ static bool take_milter_option(struct migration *migration, int option, const ch
 	}
 }
 
+/* False: it has nothing to do with TLS. */
+static bool take_spamc_tls(struct migration *migration, int option, const char *value)
+{
+	switch (option) {
+	case 'S':
+		return migration->tls = true;
+	case SPAMC_CA_FILE:
+		migration->ca_file = value;
+		return true;
+	case SPAMC_CERT:
+		migration->cert_file = value;
+		return true;
+	case SPAMC_KEY:
+		migration->key_file = value;
+		return true;
+	case SPAMC_CA_PATH:
+		return miss(migration,
+			"spamc --ssl-ca-path: put the certificates into one file and name it as "
+			"ca_file");
+	default:
+		return false;
+	}
+}
+
 static bool take_spamc_option(struct migration *migration, int option, const char *value)
 {
 	switch (option) {
@@ -153,8 +196,6 @@ static bool take_spamc_option(struct migration *migration, int option, const cha
 	case 'U':
 		migration->spamd_socket = value;
 		return true;
-	case 'S':
-		return migration->tls = true;
 	case 's':
 		migration->max_size = value;
 		return true;
@@ -166,7 +207,12 @@ static bool take_spamc_option(struct migration *migration, int option, const cha
 		return true;
 	case 'x':
 	case 'X':
-		return migration->fail_closed = true;
+		if (migration->fail_closed)
+			return true;
+		migration->fail_closed = true;
+		return miss(migration,
+			"spamc -x, -X: mail is now put off without a verdict; spamass-milter 0.4.0 "
+			"passes it all the same");
 	case 'H':
 	case 'n':
 	case SPAMC_RETRIES:
@@ -187,6 +233,8 @@ static bool take_spamc_option(struct migration *migration, int option, const cha
 	case ':':
 		return false;
 	default:
+		if (take_spamc_tls(migration, option, value))
+			return true;
 		return miss(migration,
 			"a spamc option that changes what spamc prints has no "
 			"counterpart: spamd is asked for its verdict");

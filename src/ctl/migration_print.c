@@ -177,6 +177,19 @@ static void put_servers(struct migration *migration, struct buf *out)
 	buf_puts(out, " }\n");
 }
 
+static void put_tls(const struct migration *migration, struct buf *out)
+{
+	const char *const files[][2] = {
+		{ "\tca_file", migration->ca_file },
+		{ "\tcert_file", migration->cert_file },
+		{ "\tkey_file", migration->key_file },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i][1] != NULL)
+			put_text(out, files[i][0], files[i][1]);
+}
+
 /* spamass-milter: the local part of the only recipient, else -u's name; with -e the address. */
 static void put_user(struct migration *migration, struct buf *out)
 {
@@ -209,6 +222,7 @@ static void put_scorer(struct migration *migration, struct buf *out)
 	if (migration->tls)
 		buf_puts(out, "\t# spamc -S; the certificate is checked: see ca_file.\n");
 	put_servers(migration, out);
+	put_tls(migration, out);
 	buf_puts(out,
 		"\t# As many as spamd's --max-children (5 is its default).\n"
 		"\tmax_connections = 5\n");

@@ -5,6 +5,8 @@ Traps 26, 32, 36, 55, 61, 73. Each result is loaded again by check-config.
 """
 
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -79,9 +81,9 @@ TABLE = [
     ("-- -t 600", ["deadline = 1m"], "spamc -t 600"),
     ("-- --timeout=0", ["deadline = 1m"], "spamc -t 0"),
     ("-- -n 5 --connect-retries=1 --retry-sleep=1 --filter-retries 1", [], None),
-    ("-- -x", ["on_failure = tempfail"], None),
-    ("-- -X", ["on_failure = tempfail"], None),
-    ("-- --unavailable-tempfail", ["on_failure = tempfail"], None),
+    ("-- -x", ["on_failure = tempfail"], "passes it all the same"),
+    ("-- -x -X", ["on_failure = tempfail"], "passes it all the same"),
+    ("-- --unavailable-tempfail", ["on_failure = tempfail"], "passes it all the same"),
     ("-- -u filter", ['user = "filter"'], None),
     ("-u a -- -u b", ['user = "a"'], "-u a"),
     ("-- -F /etc/spamc.conf", [], "spamc -F"),
@@ -91,7 +93,14 @@ TABLE = [
     ("-- -4", [], "spamc -4"),
     ("-- -E", [], "changes what spamc prints"),
     ("-- -L spam", [], "changes what spamc prints"),
+    ("-- --headers", [], "changes what spamc prints"),
+    ("-- --ssl --ssl-ca-file=/etc/ssl/certs/ca-certificates.crt",
+     ['servers = { "tls://127.0.0.1:783" }', 'ca_file = "/etc/ssl/certs/ca-certificates.crt"'],
+     None),
+    ("-- --ssl-ca-path /etc/ssl/certs", [], "spamc --ssl-ca-path"),
 ]
+# Every option of spamc 4.0 that takes part in a scan, in its long form; its help lists them.
+SPAMC_ONLY_ALONE = {"help", "version"}
 MILTER_LETTERS = "afdmMpPruDiIbBexSRCgTAlc"      # Q stands in a test of its own
 DEFAULTS = """\
 # spamass-milt startup defaults
@@ -135,6 +144,56 @@ def test_option(ctl, options, expected, note):
 def test_the_table_names_every_option():
     text = " ".join(options.partition("--")[0] for options, _, _ in TABLE)
     assert [letter for letter in MILTER_LETTERS if not re.search(rf"(^| )-{letter}", text)] == []
+
+
+@pytest.mark.skipif(not shutil.which("spamc"), reason="no spamc here")
+def test_every_option_of_spamc_is_known(ctl):
+    """As the installed spamc lists them, with a value where it wants one."""
+    usage = subprocess.run(["spamc", "-h"], capture_output=True, text=True, check=False).stdout
+    found = re.findall(r"^  (?:(-\w) ?, )?(?:--([a-z-]+))?(?: ([a-z]+))?", usage, re.MULTILINE)
+    found += [(letter, "", "") for letter in re.findall(r"^  (-\w) ", usage, re.MULTILINE)]
+    options = [(form, value) for short, long, value in found
+               for form in (short, f"--{long}" if long else "") if form]
+    assert len(options) > 50
+    for option, value in options:
+        if option.lstrip("-") in SPAMC_ONLY_ALONE or option in ("-h", "-V"):
+            continue
+        words = [option] + (["1"] if value else [])
+        found = ctl("import", "spamass-milter", "-r", "15", "--", *words)
+        assert "not known" not in found.err and "value is missing" not in found.err, words
+
+
+# What a defaults file may hold besides plain lines: text, what of it ends up in the result.
+FILES = {
+    "continued": ('OPTIONS="-i 127.0.0.1 \\\n  -r 7"\n', "reject = 7.0"),
+    "single quotes": ("OPTIONS='-r 7 -R \"it costs $5\"'\n", 'reject_text = "it costs $5"'),
+    "escaped": ('OPTIONS="-r 7 -R \\"a \\$b\\""\n', 'reject_text = "a $b"'),
+    "no quotes": ("OPTIONS=-r7\n", "reject = 7.0"),
+    "another variable": ('HOST=192.0.2.7\nOPTIONS="-- -d $HOST"\n', "tcp://192.0.2.7:783"),
+    "unset variable": ('OPTIONS="-r 7 $NOTHING"\n', "reject = 7.0"),
+    "appended": ('OPTIONS="-m"\nOPTIONS+=" -r 7"\n', "reject = 7.0"),
+    "one line": ('OPTIONS="-r 7"; SOCKET="/run/sm.sock" # ours\n', "unix:/run/sm.sock"),
+    "exported": ('export OPTIONS="-r 7"\n', "reject = 7.0"),
+    "last one": ('OPTIONS="-r 3"\n#OPTIONS="-r 4"; OPTIONS="-r 5"\nOPTIONS="-r 7"\n',
+                 "reject = 7.0"),
+    "condition": ('if true; then\n\tOPTIONS="-r 7"\nfi\n', "reject = 7.0"),
+    "other names": ('OPTIONS="-r 7"\nMY_OPTIONS="-r 3"\nOPTIONS_2="-r 3"\n', "reject = 7.0"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_defaults_file(ctl, name):
+    text, expected = FILES[name]
+    found = ctl("import", "spamass-milter", ctl.file("defaults", text))
+    assert found.code == 0, found.err
+    assert expected in effective(ctl, found.out)
+
+
+@pytest.mark.parametrize("value", ["$(echo -r 7)", "`echo -r 7`", "${X:-7}"])
+def test_what_needs_a_shell_is_said(ctl, value):
+    found = ctl("import", "spamass-milter", ctl.file("defaults", f'OPTIONS="-r {value}"\n'))
+    assert found.code == 1 and found.out == ""
+    assert "needs a shell" in found.err and len(found.err.splitlines()) == 1
 
 
 def test_quarantine_option(ctl):
