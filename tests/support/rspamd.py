@@ -70,7 +70,7 @@ class Rspamd:
 
     self.server is the scanner's URL, self.controller the controller's, self.unix_server the
     scanner's unix socket; thresholds are the engine's own. config: further lines of its
-    configuration, with @directory@ for its directory; files: more files in there; filters: its
+    configuration, with @directory@ and @port@ for its directory and the scanner's port; files: more files in there; filters: its
     own modules written in C; rules: further Lua.
     """
 
@@ -93,7 +93,8 @@ class Rspamd:
             directory=self.directory, port=self.port, controller=self.controller_port, dns=unused,
             workers=workers, password=PASSWORD, reject=reject, add_header=add_header,
             greylist=greylist, filters=filters,
-            config=config.replace("@directory@", str(self.directory))))
+            config=config.replace("@directory@", str(self.directory)).replace(
+                "@port@", str(self.port))))
         for name, text in (files or {}).items():
             (self.directory / name).write_text(text)
         # rspamd compiles its own list of 9,600 suffixes for 8 seconds at each start.
