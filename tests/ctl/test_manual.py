@@ -18,8 +18,9 @@ from support.daemon import MESSAGE_KEYS, build_directory, program
 from support.smtp import Sink
 
 TOP = Path(__file__).resolve().parents[2]
-PAGES = [TOP / "src/ctl/spambridgectl.1", TOP / "src/daemon/spambridge.8"]
-TOOL_PAGE, DAEMON_PAGE = (page.read_text() for page in PAGES)
+PAGES = [TOP / "src/ctl/spambridgectl.1", TOP / "src/daemon/spambridge.8",
+         TOP / "src/config/spambridge.conf.5"]
+TOOL_PAGE, DAEMON_PAGE, _ = (page.read_text() for page in PAGES)
 EXAMPLES = re.findall(r"^\.Dl (spambridgectl .*)$", TOOL_PAGE, re.MULTILINE)
 # Messages of mandoc about the machine, not about the page.
 IGNORED = ("referenced manual not found", "outdated mandoc.db", "more than 3 levels")
