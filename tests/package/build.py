@@ -78,16 +78,3 @@ class Builder:
                  cwd=folder / f"spambridge-{version}",
                  DEB_BUILD_OPTIONS=f"nocheck parallel={os.cpu_count()}", **environment)
         return folder
-
-    def next_version(self, package, version):
-        """The package again with a higher version and another line in its configuration file."""
-        work = self.folder("next") / "tree"
-        self.run("dpkg-deb", "-R", str(package), str(work))
-        control = work / "DEBIAN/control"
-        control.write_text(re.sub(r"(?m)^Version: .*", f"Version: {version}",
-                                  control.read_text(encoding="utf-8")), encoding="utf-8")
-        with open(work / "etc/spambridge/spambridge.conf", "a", encoding="utf-8") as file:
-            file.write("\n# a line of the new version\n")
-        target = self.path / f"spambridge_{version}.deb"
-        self.run("dpkg-deb", "--root-owner-group", "-b", str(work), str(target))
-        return target

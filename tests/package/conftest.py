@@ -62,7 +62,8 @@ def tree(package):
     try:
         found.copy(package, "/root/spambridge.deb")
         found.source(TOP, "contrib", "debian", "tests")
-        found.download("/root/spambridge.deb", "postfix", "spamd", "openssl", "python3-pytest")
+        found.download("/root/spambridge.deb", "postfix", "spamd", "openssl", "python3-pytest",
+                       "autopkgtest", "dpkg-repack")
         found.boot()
         yield found
     finally:

@@ -115,7 +115,8 @@ class Tree:
         done = subprocess.run(
             words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             text=True, errors="replace", check=False,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root",
+            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                 "LC_ALL": "C.UTF-8", "HOME": "/root",
                  "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"})
         if check and done.returncode != 0:
             raise AssertionError(f"{words} ended with {done.returncode}:\n{done.stdout[-6000:]}")

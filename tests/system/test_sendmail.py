@@ -42,12 +42,13 @@ def own_sendmail():
         found.close()
 
 
-def test_the_readme_has_this_recipe():
+@pytest.mark.parametrize("name", ["README", "src/daemon/spambridge.8"])
+def test_the_documents_have_this_recipe(name):
     recipe = (CONTRIB / "sendmail" / "spambridge.m4").read_text()
-    line = [line for line in recipe.splitlines() if line.startswith("INPUT_MAIL_FILTER")]
-    readme = (CONTRIB.parent / "README").read_text()
-    assert RECIPE_SOCKET in line[0]
-    assert re.sub(r"\s+", " ", line[0]) in re.sub(r"\s+", " ", readme)
+    line, = (line for line in recipe.splitlines() if line.startswith("INPUT_MAIL_FILTER"))
+    assert RECIPE_SOCKET in line
+    text = (CONTRIB.parent / name).read_text()
+    assert re.sub(r"\s+", "", line) in re.sub(r"\s+", "", text)
 
 
 def test_gtube_is_refused(chain):
