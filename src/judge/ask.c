@@ -55,7 +55,22 @@ static void fail(struct verdict *verdict, enum verdict_status status, const char
 	err_set(&verdict->err, "%s", why);
 }
 
-/* Put the questions of those of whom nothing is known. False: out of memory. */
+/* Is a verdict still to be asked for? */
+static bool is_missing(const struct inquiry *inquiry, size_t i)
+{
+	return inquiry->known[i] == LATE_NONE &&
+		inquiry->judgement->verdicts[i].status == VERDICT_NONE;
+}
+
+static bool any_missing(const struct inquiry *inquiry)
+{
+	for (size_t i = 0; i < inquiry->judgement->verdict_count; i++)
+		if (is_missing(inquiry, i))
+			return true;
+	return false;
+}
+
+/* Put the questions for all verdicts that are missing. False: out of memory. */
 static bool put_questions(struct inquiry *inquiry, const struct scan_request *request,
 	struct scan_question *questions, size_t *ret_count)
 {
@@ -63,7 +78,7 @@ static bool put_questions(struct inquiry *inquiry, const struct scan_request *re
 
 	*ret_count = 0;
 	for (size_t i = 0; i < names->count; i++) {
-		if (inquiry->known[i] != LATE_NONE)
+		if (!is_missing(inquiry, i))
 			continue;
 		questions[*ret_count] = (struct scan_question){ .request = scan_request_for_user(
 									request, names->items[i]),
@@ -75,8 +90,8 @@ static bool put_questions(struct inquiry *inquiry, const struct scan_request *re
 	return true;
 }
 
-/* Ask the scorers for all verdicts that are missing. False: out of memory. */
-static bool scan_missing(struct inquiry *inquiry)
+/* Ask the scorers for all verdicts that are missing. */
+static void scan_missing(struct inquiry *inquiry)
 {
 	const struct transaction *mail = inquiry->input->mail;
 	const struct scan_request_options options = { mail->settings->max_scan_size, time(NULL),
@@ -91,15 +106,21 @@ static bool scan_missing(struct inquiry *inquiry)
 	size_t count = 0, next = 0;
 	bool good = request != NULL && put_questions(inquiry, request, questions, &count);
 
-	if (good && count > 0)
+	if (good)
 		scan_run(&scan, questions, count);
-	for (size_t i = 0; good && i < inquiry->judgement->verdict_count; i++)
-		if (inquiry->known[i] == LATE_NONE)
-			verdict_move(&inquiry->judgement->verdicts[i], &questions[next++].verdict);
+	for (size_t i = 0; i < inquiry->judgement->verdict_count; i++) {
+		struct verdict *verdict = &inquiry->judgement->verdicts[i];
+
+		if (!is_missing(inquiry, i))
+			continue;
+		if (good)
+			verdict_move(verdict, &questions[next++].verdict);
+		else
+			fail(verdict, VERDICT_ERROR, "out of memory");
+	}
 	while (count > 0)
 		scan_request_free(&questions[--count].request);
 	scan_request_free(&request);
-	return good;
 }
 
 static void ask_all(struct inquiry *inquiry)
@@ -107,12 +128,12 @@ static void ask_all(struct inquiry *inquiry)
 	struct judgement *judgement = inquiry->judgement;
 
 	find_late(inquiry, LATE_NONE, deadline_after_ms(0));
-	if (!scan_missing(inquiry))
-		for (size_t i = 0; i < judgement->verdict_count; i++)
-			if (inquiry->known[i] == LATE_NONE)
-				fail(&judgement->verdicts[i], VERDICT_ERROR, "out of memory");
-	/* What goes on since an earlier attempt was given the same time meanwhile. */
+	if (any_missing(inquiry))
+		scan_missing(inquiry);
+	/* What goes on since an earlier attempt had the same time meanwhile. If it fails, ask anew. */
 	find_late(inquiry, LATE_RUNNING, inquiry->input->deadline);
+	if (any_missing(inquiry))
+		scan_missing(inquiry);
 	for (size_t i = 0; i < judgement->verdict_count; i++)
 		if (inquiry->known[i] == LATE_RUNNING)
 			fail(&judgement->verdicts[i], VERDICT_TIMEOUT,
@@ -122,7 +143,9 @@ static void ask_all(struct inquiry *inquiry)
 void judgement_ask(const struct judge_input *input, struct judgement *judgement)
 {
 	const struct transaction *mail = input->mail;
-	struct inquiry inquiry = { .input = input, .judgement = judgement };
+	struct inquiry inquiry = {
+		.input = input, .deadline = scan_deadline(input, judgement), .judgement = judgement
+	};
 	/* The preferences of others' recipients say nothing of mail of our own senders. */
 	const struct scorer_setting *scorer =
 		judgement->outbound ? NULL : policy_user_scorer(mail->settings);
