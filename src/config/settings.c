@@ -127,6 +127,13 @@ unsigned long long settings_descriptors_needed(const struct settings *settings)
 		needed += (unsigned long long)settings->scorers[i].servers.count *
 			settings->scorers[i].max_connections *
 			(settings->scorers[i].protocol == SCORER_SPAMD ? 1 : DESCRIPTORS_HTTP);
+	/* A session that is scored for several users waits for all of them with one more. */
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		if (scorer_user_varies(&settings->scorers[i]) &&
+			settings->scorers[i].max_users > 1) {
+			needed += settings->max_sessions;
+			break;
+		}
 	return needed;
 }
 
