@@ -27,6 +27,9 @@ struct deadline deadline_never(void);
 struct deadline deadline_sooner(struct deadline a, struct deadline b);
 
 /* Is no time left? */
+/* The moment `us` microseconds before another one; never stays never. */
+struct deadline deadline_before_us(struct deadline deadline, int64_t us);
+
 bool deadline_passed(struct deadline deadline);
 
 /* Microseconds left, 0 when passed. */

@@ -27,6 +27,11 @@ struct deadline deadline_sooner(struct deadline a, struct deadline b)
 	return a.at_us < b.at_us ? a : b;
 }
 
+struct deadline deadline_before_us(struct deadline deadline, int64_t us)
+{
+	return deadline.at_us == INT64_MAX ? deadline : (struct deadline){ deadline.at_us - us };
+}
+
 bool deadline_passed(struct deadline deadline)
 {
 	return deadline_us_left(deadline) == 0;

@@ -6,9 +6,14 @@
 
 #include "policy/user.h"
 
+/* Of the time that is left, what is kept for the disk: one part of so many, and not above. */
+#define HOLD_SHARE  10
+#define HOLD_MAX_US 2000000
+
 /* What is known of each user's scan. */
 struct inquiry {
 	const struct judge_input *input;
+	struct deadline deadline; /* of the scans */
 	struct judgement *judgement;
 	struct late_store *late; /* NULL: late verdicts are of no use */
 	unsigned char identities[LIMIT_SCORE_USERS][DIGEST_SIZE];
@@ -23,6 +28,20 @@ static bool may_defer(const struct judgement *judgement)
 			judgement->policies[i].mode == MODE_ENFORCE)
 			return true;
 	return false;
+}
+
+/* Who has a failure held needs time for that, too, before the answer is due. */
+static struct deadline scan_deadline(
+	const struct judge_input *input, const struct judgement *judgement)
+{
+	int64_t hold_us = deadline_us_left(input->deadline) / HOLD_SHARE;
+
+	for (size_t i = 0; i < judgement->policy_count; i++)
+		if (judgement->policies[i].on_failure == ON_FAILURE_QUARANTINE &&
+			!judgement->policies[i].accepted)
+			return deadline_before_us(
+				input->deadline, hold_us < HOLD_MAX_US ? hold_us : HOLD_MAX_US);
+	return input->deadline;
 }
 
 /* What a sender's retry has in common with this attempt, for each user. */
@@ -97,7 +116,7 @@ static void scan_missing(struct inquiry *inquiry)
 	const struct scan_request_options options = { mail->settings->max_scan_size, time(NULL),
 		transaction_keeps_spam_headers(mail), SCAN_FOR_SCORE };
 	const struct scan scan = { .pool = mail->pool,
-		.deadline = inquiry->input->deadline,
+		.deadline = inquiry->deadline,
 		.listener = inquiry->input->listener,
 		.late = inquiry->late };
 	struct scan_question questions[LIMIT_SCORE_USERS];
@@ -131,7 +150,7 @@ static void ask_all(struct inquiry *inquiry)
 	if (any_missing(inquiry))
 		scan_missing(inquiry);
 	/* What goes on since an earlier attempt had the same time meanwhile. If it fails, ask anew. */
-	find_late(inquiry, LATE_RUNNING, inquiry->input->deadline);
+	find_late(inquiry, LATE_RUNNING, inquiry->deadline);
 	if (any_missing(inquiry))
 		scan_missing(inquiry);
 	for (size_t i = 0; i < judgement->verdict_count; i++)

@@ -163,6 +163,8 @@ static void deadlines_only_shrink(void **state)
 	assert_false(deadline_passed(later));
 	assert_in_range(deadline_ms_left(later), 50000, 60000);
 	assert_int_equal(deadline_sooner(past, later).at_us, past.at_us);
+	assert_int_equal(deadline_before_us(later, 7).at_us, later.at_us - 7);
+	assert_int_equal(deadline_before_us(deadline_never(), 7).at_us, deadline_never().at_us);
 	assert_int_equal(deadline_ms_left(deadline_never()), INT32_MAX);
 	assert_true(deadline_timespec(deadline_never()).tv_sec > 0);
 }
