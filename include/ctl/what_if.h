@@ -2,9 +2,9 @@
 /*
  * What another configuration would have done to messages of the log, counted by domain. Pure.
  *
- * A line tells the score but only the first of several recipients, so messages to several are
- * judged only when each was scored as a user of its own (key `users`), under the domain of the first;
- * how many were not, and why, is counted too.
+ * A line tells the score but only the first of several recipients, so messages to several are judged
+ * only when each was scored as a user of its own (key `users`), under the domain of the first; how
+ * many were not, and why, is counted too.
  */
 #ifndef SPAMBRIDGE_CTL_WHAT_IF_H
 #define SPAMBRIDGE_CTL_WHAT_IF_H

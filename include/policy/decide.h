@@ -78,14 +78,14 @@ const char *action_word(const struct action *action);
  *
  * Who is redirected gets the message in this sense. Headers are common to those who get it: the
  * strictest of them counts, whose score passes his tag threshold by most or fails it by least, with
- * his threshold and his verdict; of the redirected only when all of them are. (With one score this is
- * the lowest threshold.) A score is stricter than a failure, which is only told when there is none.
- * A refusal is explained by the one whose score passes the threshold by least.
+ * his threshold and his verdict; of the redirected only when all of them are. (With one score this
+ * is the lowest threshold.) A score is stricter than a failure, which is only told when there is
+ * none. A refusal is explained by the one whose score passes the threshold by least.
  * Who accepts the message by a list (`accepted`) gets it, and has no say in the headers.
  * Who observes (mode) gets the message and has no say in the headers either; when nobody else gets
  * it there are none. `would` and, in that case, `required` tell what would have happened else.
  *
- * A message without recipients is delivered by nobody's threshold; verdicts[0] is there all the same.
+ * A message without recipients is delivered by nobody's threshold; verdicts[0] is there as well.
  */
 struct action policy_decide(const struct policy_fields *policies,
 	const struct verdict *const *verdicts, size_t count, enum outcome *ret_outcomes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Getting the verdicts on a message: of scans that were late for an earlier attempt, or new ones. */
+/* Getting the verdicts on a message: of scans that were late for an earlier attempt, or new. */
 #include "judge/ask.h"
 
 #include <time.h>

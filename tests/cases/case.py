@@ -26,7 +26,7 @@ EXPECTED_KEYS = {"answer", "recipients", "header", "field", "log", "held", "aske
 @badspamd.behaviour
 @badhttp.behaviour
 def recorded(exchange, request, opinion):
-    """Answer with the bytes of a case's file, or be silent where it says so: the user's file first."""
+    """Answer with the bytes of the user's file or the case's, or behave as its word says."""
     reply = exchange.option("users").get(request.get("User"), exchange.option("reply"))
     if BEHAVIOUR.fullmatch(reply):
         badspamd.find(reply.decode().strip())(exchange, request, opinion)

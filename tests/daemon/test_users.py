@@ -26,11 +26,12 @@ def together(exchange, request, opinion):
     exchange.send(badspamd.compose(request, opinion))
 
 
-def message(scores=None, headers=(), **for_user):
+def message(scores=None, **for_user):
     """A message with a score for each user, and more that holds for a user: ann="delay=1"."""
-    rows = [f"X-Test-For: {user} score={score}" for user, score in (SCORES if scores is None else scores).items()]
-    rows += [f"X-Test-For: {name}@example.com {words}" for name, words in for_user.items()]
-    return make(headers=[*headers, *(row.encode() for row in rows)])
+    rows = [f"{user} score={score}"
+            for user, score in (SCORES if scores is None else scores).items()]
+    rows += [f"{name}@example.com {words}" for name, words in for_user.items()]
+    return make(headers=[f"X-Test-For: {row}".encode() for row in rows])
 
 
 def users_of(scorer, name=None):
