@@ -30,6 +30,7 @@ struct deadline deadline_sooner(struct deadline a, struct deadline b);
 /* The moment `us` microseconds before another one; never stays never. */
 struct deadline deadline_before_us(struct deadline deadline, int64_t us);
 
+/* Has the moment come? */
 bool deadline_passed(struct deadline deadline);
 
 /* Microseconds left, 0 when passed. */
