@@ -63,6 +63,23 @@ def test_show_policy_says_which_section_wins(ctl):
     assert listed[0]["policy"]["tag"]["from"] == "default"
 
 
+@pytest.mark.parametrize("user,address,shown", [
+    ("recipient", "Sales+x@Example.com",
+     "scored for     ann@example.com by scorer sa, user = recipient"),
+    ("domain", "bob@example.com", "scored for     example.com by scorer sa, user = domain"),
+    ("recipient", '"odd one"@example.com',
+     "scored for     nobody in particular by scorer sa, user = recipient"),
+    ("fixed", "bob@example.com", None)])
+def test_show_policy_says_for_whom_spamd_scores(ctl, user, address, shown):
+    table = ctl.file("aliases", "sales@example.com ann@example.com\n")
+    ctl.write(f'alias_table = "{table}"\n'
+              f'scorer "sa" {{ servers = {{ "tcp://127.0.0.1:783" }} user = "{user}" }}\n')
+    rows = ctl("show-policy", address).out.splitlines()
+    assert [row for row in rows if row.startswith("scored for")] == ([shown] if shown else [])
+    name = ctl("show-policy", "--json", address).json[0]["user"]
+    assert name == (None if not shown or "nobody" in shown else shown.split()[2])
+
+
 def test_show_policy_encodes_for_the_terminal(ctl):
     found = ctl("show-policy", "a\x1b[31m@example.com")
     assert found.code == 0 and "\x1b" not in found.out and "\\x1b[31m" in found.out

@@ -72,6 +72,33 @@ def test_what_cannot_be_judged_is_counted(ctl):
     assert [row["messages"] for row in found["domains"]] == [1]
 
 
+@pytest.mark.parametrize("users,config,expected", [
+    ("b@example.com:7.5,c@example.net:3.0", "", {}),
+    ("b@example.com:7.5,c@example.net:3.0", "policy { reject = 3 }", {("tag", "reject"): 1}),
+    ("b@example.com:7.5,c@example.net:3.0", "policy { reject = 7 }", {("tag", "pass"): 1}),
+    ("b@example.com:7.5,c@example.net:3.0", "policy { quarantine = 3 }",
+     {("tag", "quarantine"): 1}),
+    ("b@example.com:7.5,c@example.net:3.0", 'domain "example.com" { tag = off }',
+     {("tag", "pass"): 1}),
+    ("b@example.com:7.5,c@example.net:timeout", "on_failure = tempfail",
+     {("tag", "tempfail"): 1}),
+    # as many users as recipients, or it is not known who they are
+    ("b@example.com:7.5,-:3.0", "policy { reject = 3 }", None),
+    ("example.com:7.5,example.net:3.0", "policy { reject = 3 }", None),
+    ("b@example.com:7.5", "policy { reject = 3 }", None),
+    ("b@example.com:7.5,c@example.net", "policy { reject = 3 }", None),
+    ("b@example.com:7.5,c@example.net:odd", "policy { reject = 3 }", None),
+])
+def test_several_recipients_with_scores_of_their_own(ctl, users, config, expected):
+    log = line("tag", "7.5", to="2,b@example.com", more=f" users={users}")
+    found = ctl("what-if", "--json", ctl.file("new.conf", SCORER + config), "-",
+                stdin=log.encode()).json
+    assert found["several_recipients"] == (expected is None)
+    rows = [{(c["from"], c["to"]): c["messages"] for c in row["changes"]}
+            for row in found["domains"]]
+    assert rows == ([] if expected is None else [expected])
+
+
 def test_hostile_log(ctl):
     log = line("tag", "7.5", to='"1,b@\\x1b[31mexample.com"')
     found = ctl("what-if", ctl.file("new.conf", SCORER + "policy { tag = off }"), "-",
@@ -89,20 +116,25 @@ def test_errors(ctl):
 
 def test_the_daemons_own_lines(ctl, workspace):
     """The configuration that a daemon runs with changes nothing, by the daemon's own log."""
-    sections = ('domain "x.example" { defer = 4 }\ndomain "y.example" { mode = observe }\n'
+    sections = ('domain "u.example" { reject = 12 }\ndomain "x.example" { defer = 4 }\ndomain "y.example" { mode = observe }\n'
                 'outbound { scan = true  reject = 9 }\n')
     with BadScorer(workspace.path) as scorer:
-        with Daemon([scorer.listen("good")], workspace=workspace, options=sections) as daemon:
+        with Daemon([scorer.listen("good")], workspace=workspace, options=sections,
+                    scorer='user = "recipient"') as daemon:
             for score in (1, 4.5, 6, 9, 20):
                 for domain in ("x.example", "y.example", "z.example"):
                     for macros in ({}, {"M": {"auth_authen": "joe", "auth_type": "PLAIN"}}):
                         send(daemon.address, make(score=score), recipients=[f"u@{domain}"],
                              client=Client(macros=macros), queue_id=f"4{domain[0]}{score}")
-            daemon.wait_log(lambda text: "id=4z20 " in text and "reason=outbound" in text)
+            for score in (1, 6, 13, 20):        # one of two recipients has 6 points less
+                more = f"X-Test-For: a@u.example score={score - 6}".encode()
+                send(daemon.address, make(score=score, headers=[more]), queue_id=f"4two{score}",
+                     recipients=["a@u.example", "b@z.example"])
+            daemon.wait_log("id=4two20 ")
             log = "\n".join(daemon.lines)
             same = ctl("what-if", "--json", daemon.config_path, "-", stdin=log.encode()).json
             daemon.stop_cleanly()
-    assert sum(row["messages"] for row in same["domains"]) == 30
+    assert sum(row["messages"] for row in same["domains"]) == 34
     assert [row for row in same["domains"] if row["changed"]] == []
 
 

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from quarantine import MESSAGE, Tool
+from support.badscorer import BadScorer
 from support.smtp import Sink
 from support.spamassassin import Spamd
 
@@ -42,6 +43,33 @@ def test_learn_and_decide(quarantine, spamd):
         assert "action=learn-ham" in done.stderr and len(sink.deliveries) == 1
     done = tool.run("delete", "--learn-spam", second)
     assert "action=learn-spam" in done.stderr and quarantine.look() == {}
+
+
+@pytest.mark.parametrize("user,recipients,told", [
+    ("recipient", ["Ann+x@Example.com", "bob@example.com"], ["ann@example.com", "bob@example.com"]),
+    ("domain", ["ann@example.com", "bob@example.com"], ["example.com"]),
+    ("recipient", [f"u{n}@example.com" for n in range(5)], [None]),
+    ("fixed", ["ann@example.com", "bob@example.com"], ["fixed"])])
+def test_who_is_scored_learns(quarantine, user, recipients, told):
+    """The same users as those that the message would be scored for."""
+    item = quarantine.put(recipients=recipients).stored[0]
+    with BadScorer(quarantine.top) as scorer:
+        section = f'scorer "x" {{ servers = {{ "{scorer.listen("x")}" }} user = "{user}" }}'
+        assert "learnt" in Tool(quarantine, scorer=section).run("learn", "--spam", item).stdout
+        requests = scorer.requests()
+    assert sorted(str(request.get("User")) for request in requests) == sorted(map(str, told))
+    assert {request.verb for request in requests} == {"TELL"}
+
+
+def test_one_user_who_does_not_learn_is_a_failure(quarantine):
+    message = quarantine.write(
+        "m.eml", b"X-Test-For: bob@example.com behaviour=garbage\r\n" + MESSAGE)
+    both = ["ann@example.com", "bob@example.com"]
+    item = quarantine.put(message=message, recipients=both).stored[0]
+    with BadScorer(quarantine.top) as scorer:
+        section = f'scorer "x" {{ servers = {{ "{scorer.listen("x")}" }} user = "recipient" }}'
+        done = Tool(quarantine, scorer=section).run("learn", "--spam", item, code=1)
+    assert item in done.stderr and "learnt" not in done.stdout
 
 
 def test_size_limit(quarantine, spamd):

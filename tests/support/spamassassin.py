@@ -57,10 +57,11 @@ class Spamd:
 
     listen: "unix", "tcp" or "tls"; self.server is the address as spambridge.conf writes it.
     config: further lines of the site configuration. children: --max-children.
+    users: lines of preferences for each user that a client may name.
     """
 
     def __init__(self, listen="unix", children=5, config="", required="5.0", bayes=False,
-                 allow_tell=False, arguments=(), directory=None):
+                 allow_tell=False, arguments=(), directory=None, users=None):
         self.directory = Path(directory or tempfile.mkdtemp(prefix="sbsa-"))
         self.directory.chmod(0o755)
         self.user = "debian-spamd" if user_exists("debian-spamd") else "nobody"
@@ -74,6 +75,8 @@ class Spamd:
         if allow_tell:
             self.arguments.append("--allow-tell")
         self._write_site(config, required, bayes)
+        if users:
+            self._write_users(users)
 
     def __enter__(self):
         self.start()
@@ -108,6 +111,16 @@ class Spamd:
             shutil.copy(plugins, self.site)
         base = BASE.format(home=self.home, required=required, bayes=int(bayes))
         (self.site / "local.cf").write_text(base + score_rules() + config)
+
+    def _write_users(self, users):
+        """Preferences of virtual users: spamd(1), --virtual-config-dir."""
+        self.arguments.append(f"--virtual-config-dir={self.directory}/users/%u")
+        for user, preferences in users.items():
+            folder = self.directory / "users" / user
+            folder.mkdir(parents=True)
+            (folder / "user_prefs").write_text(preferences)
+            if os.geteuid() == 0:
+                shutil.chown(folder, self.user)
 
     def write_rules(self, text):
         """More site configuration, read at the next start()."""
