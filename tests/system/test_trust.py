@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Mail that is not scored: trusted networks, authenticated senders, local submission."""
+"""Trusted networks, authenticated senders, local submission: not scored, or by rules of their own."""
 
 import pytest
 
-from support.spamassassin import GTUBE
+from support.spamassassin import GTUBE, phrase
 from system.chain import Chain, mail, status_of
 
 FORGED = [b"X-Spam-Status: No, score=-99", b"X-Spam-Flag: NO", b"X-Rspamd-Score: -1"]
@@ -69,3 +69,49 @@ def test_local_submission(trusting):
         lambda found: any("from userid" in value for value in found.all("Received")))[-1]
     assert b"-99" not in delivery.header
     assert status_of(delivery)[0] == "No"
+
+
+OUTBOUND = """
+skip_authenticated = true
+outbound { scan = true  reject = 15  on_failure = tempfail }
+sender "careful.example" { reject = 6  reject_text = "Account of %{sender} is locked (%{score})" }
+"""
+
+
+@pytest.fixture(scope="module")
+def scanning():
+    """Mail of our own senders is scored, each by the thresholds of his own domain."""
+    with Chain(trusted='"10.1.0.0/16"', options=OUTBOUND, deadline="3s") as chain:
+        yield chain
+        chain.daemon.stop_cleanly()
+
+
+@pytest.mark.parametrize("who", [{"login": "joe@careful.example"}, {"login": "joe"},
+                                 {"addr": "10.1.2.3"}])
+def test_broken_into_account(scanning, who):
+    """Refused by its own domain's threshold, and the log says that it is one of ours."""
+    reply = scanning.send(mail(phrase("SB_SEVEN")), sender="joe@careful.example", xclient=who)
+    assert reply.code == 550 and "Account of joe@careful.example is locked (7." in reply.text
+    line = scanning.last_log()
+    assert (line["reason"], line["action"], line["required"]) == ("outbound", "reject", "6.0")
+    delivery = scanning.deliver(mail(phrase("SB_SEVEN")), sender="joe@other.example", xclient={
+        **who, **({"login": "joe@other.example"} if "login" in who else {})})
+    assert scanning.log_of(delivery)["reason"] == "outbound"
+
+
+def test_a_login_cannot_borrow_a_milder_sender(scanning):
+    """Anybody can write any sender: the login's domain counts."""
+    reply = scanning.send(mail(phrase("SB_SEVEN")), sender="joe@other.example",
+                          xclient={"login": "joe@careful.example"})
+    assert reply.code == 550
+
+
+def test_failure_of_outbound_mail(scanning):
+    """on_failure of its own: deferred, while strangers' mail is delivered unscored."""
+    scanning.spamd.freeze()
+    try:
+        reply = scanning.send(mail(), sender="joe@careful.example", xclient={"addr": "10.1.2.3"})
+        assert reply.code == 451
+        assert scanning.deliver(mail()).one("X-Spam-Status").startswith("Unscanned")
+    finally:
+        scanning.spamd.thaw()
