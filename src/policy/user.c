@@ -57,5 +57,5 @@ void policy_user(const struct settings *settings, const struct scorer_setting *s
 	}
 	if (strlen(user) >= POLICY_USER_SIZE || !is_plain(user))
 		user = "";
-	snprintf(ret_user, POLICY_USER_SIZE, "%s", user);
+	memcpy(ret_user, user, strlen(user) + 1);
 }
