@@ -123,11 +123,11 @@ struct outbound_setting {
 struct quarantine_setting {
 	char *directory;
 	bool domain_folders; /* a Maildir for each recipient domain */
-	uint64_t max_size;  /* bytes of all items together */
-	unsigned max_items; /* count */
-	uint64_t reserve;   /* bytes of the file system that are left free */
-	char *release;      /* "sendmail" or smtp://host:port */
-	char *digest_from;  /* "": no digests are sent */
+	uint64_t max_size;   /* bytes of all items together */
+	unsigned max_items;  /* count */
+	uint64_t reserve;    /* bytes of the file system that are left free */
+	char *release;       /* "sendmail" or smtp://host:port */
+	char *digest_from;   /* "": no digests are sent */
 };
 
 struct settings_private; /* what the snapshot owns besides; see src/config/settings.c */

@@ -44,7 +44,8 @@ static const struct command commands[] = {
 	{ "quarantine expire", "[--older-than AGE] [--now] [--dry-run] [--yes]",
 		"Remove items that are older than the configuration keeps them.",
 		"spambridgectl quarantine expire --dry-run", quarantine_expire },
-	{ "quarantine digest", "[--to RECIPIENT] [--send [--again]]\n"
+	{ "quarantine digest",
+		"[--to RECIPIENT] [--send [--again]]\n"
 		"                     [--from A] [--route R]",
 		"Show, or send, each recipient's list of what is held for him.",
 		"spambridgectl quarantine digest --to alice@example.com", quarantine_digest },

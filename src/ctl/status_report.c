@@ -61,8 +61,7 @@ enum health status_health(const json_t *status)
 
 	if (healthy == 0)
 		return HEALTH_DOWN;
-	if (is_troubled(quarantine) ||
-		json_is_true(json_object_get(digest_of(status), "overdue")))
+	if (is_troubled(quarantine) || json_is_true(json_object_get(digest_of(status), "overdue")))
 		return HEALTH_DEGRADED;
 	return healthy == json_array_size(servers) ? HEALTH_GOOD : HEALTH_DEGRADED;
 }

@@ -117,7 +117,7 @@ static int expire(
 	if (result.failed > 0)
 		return err_set(err, "%zu expired items could not be removed", result.failed);
 	/* So that there is room for others at once. */
-	return result.removed > 0 && store != NULL ? store_recount(store, err) : 0;
+	return result.removed > 0 && store != NULL ? store_check(store, true, err) : 0;
 }
 
 /* The alarm: loudly at first, then once a day. */

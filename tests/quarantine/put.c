@@ -100,8 +100,7 @@ static void say(struct put *put, int result, const char *id, const struct err *e
 static void put_one(struct put *put)
 {
 	struct store_request request = { &put->client, &put->envelope, &put->verdict, put->message,
-		&put->envelope.recipients, "quarantine", "score", 0, put->id,
-		put->by_domain };
+		&put->envelope.recipients, "quarantine", "score", 0, put->id, put->by_domain };
 	struct err err = ERR_INIT;
 	char id[ITEM_ID_SIZE];
 	const struct errand_patience patience = { deadline_after_ms(put->deadline_ms),

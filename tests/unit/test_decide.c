@@ -456,7 +456,7 @@ static void the_queue_holds_where_nobody_gets_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct policy_fields mix[3] = { *rows[i].mix[0], *rows[i].mix[1], *rows[i].mix[2] };
-		struct action action = policy_decide(mix, 3, &verdict, outcomes);
+		struct action action = decide_all(mix, 3, &verdict, outcomes);
 
 		assert_int_equal(action.kind, rows[i].kind);
 		assert_int_equal(action.required, rows[i].required);
