@@ -2,7 +2,7 @@
 /*
  * The care for held mail: a thread that removes what has expired, and watches whether digests go
  * out. It looks through the quarantine at its start, when it is woken and every hour, one item at a
- * time; it has the lowest priority, and before each item waits up to a second for scans that wait
+ * time; it has a low priority, and before each item waits up to a second for scans that wait
  * for a server. The tool may do the same at the same time (quarantine/expire.h).
  */
 #ifndef SPAMBRIDGE_DAEMON_UPKEEP_H

@@ -175,7 +175,7 @@ static void print_late(const json_t *late)
 
 static void print_digest(const json_t *digest, time_t now)
 {
-	char row[ROW_SIZE], last[64] = "never", since[64] = "";
+	char row[ROW_SIZE], last[80] = "never", since[64] = "";
 	bool overdue = json_is_true(json_object_get(digest, "overdue"));
 
 	if (!json_is_true(json_object_get(digest, "wanted")))

@@ -21,6 +21,9 @@
 /* Between two looks through the quarantine, milliseconds. */
 #define EVERY_MS (3600 * INT64_C(1000))
 
+/* Little enough for the mail, and not so little that a busy host never comes to it; nice(1). */
+#define NICENESS 10
+
 /* How long each item waits for scans to find a server, and how often it looks, milliseconds. */
 #define GIVE_WAY_MS 1000
 #define LOOK_MS     10
@@ -210,7 +213,7 @@ static void *upkeep_main(void *unused)
 
 	(void)unused;
 	/* Of this thread alone. The disk scheduler takes its lead from this, too (ionice(1)). */
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
 	for (;;) {
 		bool expiry = wait_for_work(next);
 

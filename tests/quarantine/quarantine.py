@@ -104,12 +104,13 @@ class Quarantine:
         changed = content.replace(f'"time":{name[:10]}'.encode(), f'"time":{then}'.encode())
         assert changed != content
         digest = hashlib.sha256(changed[:126] + changed[190:]).hexdigest().encode()
-        os.unlink(path)
-        path = os.path.join(folder, then + name[10:])
-        with open(path, "wb") as file:
+        fresh = os.path.join(self.path, "tmp", name)
+        with open(fresh, "wb") as file:
             file.write(changed[:126] + digest + changed[190:])
-        os.chown(path, owner.st_uid, owner.st_gid)
-        os.chmod(path, 0o640)
+        os.chown(fresh, owner.st_uid, owner.st_gid)
+        os.chmod(fresh, 0o640)
+        os.rename(fresh, path)      # whole at any moment: others may look
+        os.rename(path, os.path.join(folder, then + name[10:]))
 
     def put_old(self, seconds, *options, **names):
         """One item that came so long ago; its id."""

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from damage import add_twin, twin
 from held import Held
 from quarantine import Tool
 from support.badscorer import BadScorer
@@ -191,16 +192,26 @@ def test_a_quarantine_that_is_not_there():
             daemon.stop_cleanly()
 
 
+def fill_with_expired(quarantine, count):
+    """So many copies of an item that was to go long ago, all of them announced."""
+    item = quarantine.put_old(40 * DAY)
+    quarantine.announce(item, DAY + 1)
+    with open(quarantine.item_path(item), "rb") as file:
+        content = file.read()
+    for number in range(count):
+        name, copy = twin(content, item, number)
+        add_twin(quarantine, name, copy)
+        quarantine.announce(name, DAY + 1)
+
+
 def test_waiting_scans_go_first():
     """While scans wait for a server each item takes a second; afterwards it goes fast again."""
     with Workspace() as place, BadScorer(place.path) as scorer, \
             Held([scorer.listen("a", seconds=30)], scorer="max_connections = 1",
-                 deadline="4s") as held:
+                 deadline="20s") as held:
         with held.daemon as daemon:
             wait_for(lambda: held.upkeep()["expiry"]["looked_at"], "the first look")
-            for item in held.quarantine.put("-n", "3000").stored:
-                held.quarantine.age(item, 40 * DAY)
-                held.quarantine.announce(item, DAY + 1)
+            fill_with_expired(held.quarantine, 2000)
             daemon.reload()
             senders = [threading.Thread(target=send, args=(daemon.address, make()))
                        for _ in range(4)]
@@ -212,7 +223,9 @@ def test_waiting_scans_go_first():
             wait_for(lambda: len(held.quarantine.files("new")) < before, "some progress all the same")
             took, gone = time.monotonic() - began, before - len(held.quarantine.files("new"))
             assert gone <= took + 2
+            scorer.refuse("a")      # nobody waits for a server that is set aside
             for sender in senders:
                 sender.join()
-            wait_for(lambda: held.quarantine.files("new") == [], "the rest to go")
+            # at a second each it would take half an hour
+            wait_for(lambda: held.quarantine.files("new") == [], "the rest to go", timeout=120)
             daemon.stop_cleanly()
