@@ -208,7 +208,7 @@ def test_waiting_scans_go_first():
     """While scans wait for a server each item takes a second; afterwards it goes fast again."""
     with Workspace() as place, BadScorer(place.path) as scorer, \
             Held([scorer.listen("a", seconds=30)], scorer="max_connections = 1",
-                 deadline="20s") as held:
+                 deadline="60s") as held:
         with held.daemon as daemon:
             wait_for(lambda: held.upkeep()["expiry"]["looked_at"], "the first look")
             fill_with_expired(held.quarantine, 2000)
@@ -217,7 +217,8 @@ def test_waiting_scans_go_first():
                        for _ in range(4)]
             for sender in senders:
                 sender.start()
-            wait_for(lambda: daemon.status()["servers"][0]["waiting"] >= 2, "scans that wait")
+            wait_for(lambda: daemon.status()["servers"][0]["waiting"] >= 2, "scans that wait",
+                     lambda: str(daemon.status()), timeout=50)
             began, before = time.monotonic(), len(held.quarantine.files("new"))
             assert before > 100, "too few were left to see anything"
             wait_for(lambda: len(held.quarantine.files("new")) < before, "some progress all the same")
@@ -229,3 +230,15 @@ def test_waiting_scans_go_first():
             # at a second each it would take half an hour
             wait_for(lambda: held.quarantine.files("new") == [], "the rest to go", timeout=120)
             daemon.stop_cleanly()
+
+
+def test_an_item_in_a_domains_own_maildir(quarantine):
+    """Held below domains/: it expires, is announced and leaves nothing behind all the same."""
+    old = quarantine.put_old(40 * DAY, "-m")
+    new = quarantine.put("-m").stored[0]
+    assert "/domains/example.com/" in quarantine.item_path(old)
+    tool = Tool(quarantine)
+    assert f"quarantine={old} action=expires-soon" in tool.run("expire", "--yes").stderr
+    quarantine.announce(old, DAY + 1)
+    assert tool.json("expire", "--yes")["removed"] == 1
+    assert set(quarantine.look()) == {new} and quarantine.files("digest") == []
