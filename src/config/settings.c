@@ -87,13 +87,28 @@ bool settings_trust_a_scorer(const struct settings *settings)
 	return false;
 }
 
+bool scorer_user_varies(const struct scorer_setting *scorer)
+{
+	return scorer->protocol == SCORER_SPAMD &&
+		(strcmp(scorer->user, "recipient") == 0 || strcmp(scorer->user, "domain") == 0);
+}
+
+/* Can one message have several scores, one for each user? */
+static bool scores_can_differ(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->scorer_count; i++)
+		if (scorer_user_varies(&settings->scorers[i]) && settings->scorers[i].max_users > 1)
+			return true;
+	return false;
+}
+
 /*
  * Can one recipient refuse what another one gets? Then the copy of the first is held: a mail filter
  * has one answer for both.
  */
 static bool recipients_can_differ(const struct settings *settings)
 {
-	return policy_index_count(settings->index) > 0 ||
+	return policy_index_count(settings->index) > 0 || scores_can_differ(settings) ||
 		settings->policy.accept_recipients != NULL ||
 		settings->outbound.fields.accept_recipients != NULL;
 }
@@ -105,12 +120,6 @@ bool settings_need_whole_message(const struct settings *settings)
 		policy_fields_keep_mail(&settings->outbound.fields) ||
 		policy_index_keeps_mail(settings->index) ||
 		policy_index_keeps_mail(settings->senders);
-}
-
-bool scorer_user_varies(const struct scorer_setting *scorer)
-{
-	return scorer->protocol == SCORER_SPAMD &&
-		(strcmp(scorer->user, "recipient") == 0 || strcmp(scorer->user, "domain") == 0);
 }
 
 /* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
@@ -128,12 +137,8 @@ unsigned long long settings_descriptors_needed(const struct settings *settings)
 			settings->scorers[i].max_connections *
 			(settings->scorers[i].protocol == SCORER_SPAMD ? 1 : DESCRIPTORS_HTTP);
 	/* A session that is scored for several users waits for all of them with one more. */
-	for (size_t i = 0; i < settings->scorer_count; i++)
-		if (scorer_user_varies(&settings->scorers[i]) &&
-			settings->scorers[i].max_users > 1) {
-			needed += settings->max_sessions;
-			break;
-		}
+	if (scores_can_differ(settings))
+		needed += settings->max_sessions;
 	return needed;
 }
 

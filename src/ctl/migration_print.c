@@ -197,11 +197,11 @@ static void put_user(struct migration *migration, struct buf *out)
 
 	if (migration->user != NULL && migration->default_domain != NULL) {
 		buf_puts(out,
-			"\t# -u with -e: the address of the only recipient.\n\tuser = "
+			"\t# -u with -e: the address of each recipient.\n\tuser = "
 			"\"recipient\"\n");
 		miss(migration, "-u", migration->user,
-			"mail to several recipients is scored without a user, and names without a "
-			"domain stay as they are");
+			"mail to more users than max_users_per_message is scored without a user, "
+			"and names without a domain stay as they are");
 	} else if (fixed != NULL) {
 		buf_putc(out, '\t');
 		put_text(out, "user", fixed);

@@ -22,7 +22,7 @@ TABLE = [
     ("-f", [], None),
     ("-g mail", ['socket_group = "mail"'], None),
     ("-u spamass-milter", ['user = "spamass-milter"'], "-u spamass-milter"),
-    ("-u nobody -e example.com", ['user = "recipient"'], "several recipients"),
+    ("-u nobody -e example.com", ['user = "recipient"'], "max_users_per_message"),
     ("-e example.com", [], "without -u"),
     ("-x", [], "-x: aliases"),
     ("-S /usr/sbin/sendmail", [], "-S: no sendmail"),

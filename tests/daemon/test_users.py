@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Each recipient by its own score: one scan for each user of spamd, side by side (traps 49, 55)."""
 
+import os
 import threading
 
 import pytest
@@ -242,3 +243,17 @@ def test_descriptors_come_back(start, scorer):
         send(daemon.address, message(), recipients=FOUR)
         send(daemon.address, message(bob="delay=0.5", eve="behaviour=garbage"), recipients=FOUR)
     assert ports.wait_until(lambda: daemon.fds() <= before + 1), daemon.fds()
+
+
+def test_a_held_copy_is_whole(start, scorer):
+    """One policy for all, and yet one refuses what another gets: the rest of the body is needed."""
+    server = scorer.listen("a")
+    daemon = start([server], scorer=BY_RECIPIENT, policy="tag = 5.0\nquarantine = off\nreject = 15",
+                   options="max_scan_size = 64K")
+    raw = message() + b"x" * 70 * 4000 + b"\r\n"
+    outcome = send(daemon.address, raw, recipients=[FOUR[0], FOUR[3]])
+    assert left(outcome) == FOUR[:1]
+    folder = daemon.workspace.file("quarantine/new")
+    name, = os.listdir(folder)
+    with open(os.path.join(folder, name), "rb") as file:
+        assert file.read().endswith(outcome.message.wire())

@@ -838,6 +838,38 @@ static void whole_messages_are_needed_only_for_the_quarantine(void **state)
 	settings_free(&settings);
 }
 
+/* One policy for all, and yet one recipient's score refuses what another one gets. */
+static void several_users_need_whole_messages(void **state)
+{
+	static const char form[] = "scorer \"sa\" { servers = { \"tcp://127.0.0.1:783\" } %s }\n";
+	static const struct {
+		const char *options;
+		bool differ;
+	} rows[] = {
+		{ "", false },
+		{ "user = \"fixed\"", false },
+		{ "user = recipient", true },
+		{ "user = domain", true },
+		{ "user = recipient max_users_per_message = 1", false },
+	};
+	unsigned long long plain = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct settings *settings;
+		char text[200];
+
+		snprintf(text, sizeof(text), form, rows[i].options);
+		settings = load_good(text);
+		if (i == 0)
+			plain = settings_descriptors_needed(settings);
+		assert_int_equal(settings_need_whole_message(settings), rows[i].differ);
+		assert_int_equal(settings_descriptors_needed(settings),
+			plain + (rows[i].differ ? settings->max_sessions : 0));
+		settings_free(&settings);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -864,6 +896,7 @@ int main(void)
 		cmocka_unit_test(loads_take_turns),
 		cmocka_unit_test(lack_of_memory_is_an_error),
 		cmocka_unit_test(whole_messages_are_needed_only_for_the_quarantine),
+		cmocka_unit_test(several_users_need_whole_messages),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
