@@ -119,8 +119,10 @@ static int expire(
 	note_result(&result);
 	if (result.failed > 0)
 		return err_set(err, "%zu expired items could not be removed", result.failed);
-	/* So that there is room for others at once. */
-	return result.removed > 0 && store != NULL ? store_check(store, true, err) : 0;
+	/* So that there is room for others at once; whether it is enough, the store's alarm tells. */
+	if (result.removed > 0 && store != NULL)
+		(void)store_check(store, true, NULL);
+	return 0;
 }
 
 /* The alarm: loudly at first, then once a day. */
