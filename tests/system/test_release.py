@@ -13,7 +13,7 @@ from support.process import run as run_tool
 from support.process import wait_for
 from support.smtp import Sink
 from support.spamassassin import phrase
-from system.chain import Chain, crash, mail, queued_as, status_of, thresholds
+from system.chain import Chain, crash, mail, status_of, thresholds
 from system.items import items, only_item
 
 HOLDING = thresholds("5.0", "15.0", quarantine="8", more="keep_rejected = 14d")
@@ -123,7 +123,7 @@ def test_a_copied_mark_buys_nothing(site):
                   message.replace(b"near the river", b"near the bank")):
         reply = site.send(again)
         assert reply.code == 250
-        line = site.daemon.message_line(queued_as(reply))
+        line = site.daemon.message_line(reply.queue_id)
         assert (line["action"], line["reason"]) == ("quarantine", "score")
     assert len(items(site.daemon)) == 3
 
@@ -272,7 +272,7 @@ def test_held_in_the_mail_servers_queue(site):
     reply = site.send(mail(phrase("SB_NINE_NINE")),
                       recipients=["ann@queue.example", "bob@queue.example"])
     assert reply.code == 250
-    queue_id = queued_as(reply)
+    queue_id = reply.queue_id
     assert site.postfix.held() == [queue_id]
     assert b"X-Spam-Flag: YES" in site.postfix.postcat(queue_id)
     line = site.daemon.message_line(queue_id)
@@ -304,7 +304,7 @@ def test_queue_and_directory(site):
     message = mail(phrase("SB_NINE_NINE"))
     reply = site.send(message, recipients=["ann@queue.example", "bob@example.com"])
     assert reply.code == 250
-    queue_id = queued_as(reply)
+    queue_id = reply.queue_id
     assert site.postfix.held() == [queue_id]
     item = only_item(site.daemon)
     assert item.recipients == ["bob@example.com"] and item.message == message

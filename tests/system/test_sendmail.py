@@ -12,7 +12,7 @@ from support.sendmail import CLIENT, CLIENT6, FORGED as FORGED_NAME, NAMELESS
 from support.smtp import Reply
 from support.spamassassin import GTUBE, RELAY_FIELDS, phrase
 from system.chain import CONTRIB, RECIPE_SOCKET, SendmailChain, mail, status_of, thresholds
-from system.items import only_item
+from system.items import items, only_item
 from system.test_headers import FORGED, SUBJECTS, block
 from system.test_quarantine import DOMAINS, FORGED as ODD_FIELDS, fresh_items, is_original
 from system.test_relays import ATTACKS, Seen, one_stranger
@@ -309,12 +309,12 @@ def test_held_in_sendmails_own_queue(own_sendmail):
     """quarantine_to = hold: marked, waiting with a reason, and delivered as it is when let go."""
     chain = own_sendmail(policy=thresholds(quarantine="8", more="quarantine_to = hold"))
     reply = chain.send(mail(phrase("SB_NINE_NINE")))
-    queue_id = accepted_as(reply)
+    queue_id = reply.queue_id
     queue = chain.sendmail.directory / "mqueue"
     wait_for(lambda: (queue / f"hf{queue_id}").exists(), "a quarantined message",
              chain.sendmail.log)
     assert "held as suspected spam, score 9.9" in (queue / f"hf{queue_id}").read_text("latin-1")
-    assert chain.log_of(reply)["action"] == "hold"
+    assert chain.daemon.message_line(queue_id)["action"] == "hold"
     assert not items(chain.daemon) and not chain.sendmail.sink.deliveries
     run(chain.sendmail.command("-qQ", "-Q", f"-qI{queue_id}"), chain.sendmail.log)
     delivery = chain.arrived(reply)
