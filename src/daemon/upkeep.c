@@ -214,7 +214,10 @@ static void *upkeep_main(void *unused)
 	struct deadline next = deadline_after_ms(0);
 
 	(void)unused;
-	/* Of this thread alone. The disk scheduler takes its lead from this, too (ionice(1)). */
+	/*
+	 * Of this thread alone. The disk scheduler takes its lead from this, too (ionice(1)). Where
+	 * a filter of system calls refuses it, as the unit's does, expiry is as urgent as the rest.
+	 */
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
 	for (;;) {
 		bool expiry = wait_for_work(next);
