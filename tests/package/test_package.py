@@ -187,6 +187,7 @@ def test_the_daemon_suite_under_the_seccomp_filter(tree):
 
 
 def test_an_upgrade_keeps_configuration_and_mail(tree):
+    install(tree, "dpkg-repack")
     print(own_test(tree, "upgrade"))
 
 
@@ -221,7 +222,7 @@ def test_autopkgtest(tree):
     """
     if not tree.booted:
         pytest.skip("systemd does not run in the tree")
-    install(tree, "autopkgtest", "dpkg-repack")
+    install(tree, "autopkgtest")
     done = tree.run("autopkgtest", "--ignore-restrictions=isolation-container,breaks-testbed",
                     "--no-built-binaries", "/root/spambridge.deb", "/usr/src/spambridge", "--",
                     "null", check=False)
