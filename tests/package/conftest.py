@@ -63,7 +63,7 @@ def tree(package):
         found.copy(package, "/root/spambridge.deb")
         found.source(TOP, "contrib", "debian", "tests")
         found.download("/root/spambridge.deb", "postfix", "spamd", "openssl", "python3-pytest",
-                       "autopkgtest", "dpkg-repack")
+                       "autopkgtest", "dpkg-dev", "dpkg-repack")
         found.boot()
         yield found
     finally:
