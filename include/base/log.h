@@ -43,6 +43,12 @@ int log_start(struct err *err);
 /* Write what is queued, for at most `timeout_ms`, and stop the thread. */
 void log_stop(int timeout_ms);
 
+/*
+ * One record at level info that consists of key=value pairs, each value encoded by encode_log():
+ * an interface that programs read (spambridge(8), LOG). In the journal each pair is also a field.
+ */
+void log_pairs(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Records dropped since the start because the queue was full. */
 uint64_t log_dropped(void);
 

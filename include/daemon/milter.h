@@ -15,6 +15,9 @@ int milter_start(struct err *err);
 /* Has the main loop ended by itself (a broken socket, a signal that it saw first)? */
 bool milter_ended(void);
 
+/* Say in the log what was counted for a minute, or (`early`) at all. To be called now and then. */
+void milter_say_repeated(bool early);
+
 /* Ask the main loop to end and wait for it, at most `timeout_ms`. */
 void milter_stop(int timeout_ms);
 

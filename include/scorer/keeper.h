@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The thread that probes servers which were set aside, and tells the pool when they answer. */
+/*
+ * The thread that probes servers which were set aside, tells the pool when they answer, and has it
+ * say what it counted.
+ */
 #ifndef SPAMBRIDGE_SCORER_KEEPER_H
 #define SPAMBRIDGE_SCORER_KEEPER_H
 

@@ -66,6 +66,12 @@ struct pool *pool_ref(struct pool *pool);
 void pool_free(struct pool **pool);
 
 /* The configuration that the pool was made from; valid as long as the pool. */
+/*
+ * Say in the log what was counted for longer than a minute, or (`early`) at all, since the end is
+ * near. Returns when to look next.
+ */
+struct deadline pool_say_repeated(struct pool *pool, bool early);
+
 const struct settings *pool_settings(const struct pool *pool);
 
 /*
@@ -114,6 +120,9 @@ void pool_wait_ready(struct pool *pool, struct deadline until);
 bool server_other_address(
 	struct pool *pool, struct server *server, unsigned tried, struct exchange_target *target);
 
+/* Text of a server's last error, bytes, for a row of a report. */
+#define SERVER_ERROR_SIZE 160
+
 /* A look at one server for status and metrics. */
 struct server_view {
 	const char *scorer; /* borrowed from the pool */
@@ -123,7 +132,7 @@ struct server_view {
 	unsigned waiting; /* of its scorer */
 	uint64_t answered, refused, nonsense, silent;
 	int64_t latency_us; /* smoothed */
-	char last_error[160];
+	char last_error[SERVER_ERROR_SIZE];
 	int64_t last_error_s; /* wall clock, 0: never */
 };
 

@@ -11,6 +11,7 @@
 #include "scorer/keeper.h"
 #include "scorer/pool.h"
 #include "scorer/server.h"
+#include "scorer/server_news.h"
 
 TAILQ_HEAD(slot_queue, slot_waiter);
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/deadline.h"
+#include "base/repeat.h"
 #include "scorer/pool.h"
 
 /*
@@ -25,6 +26,14 @@
  */
 #define ODD_IN_A_ROW 3
 
+/* What the log was told of a server's failures (scorer/server_news.h). */
+struct server_trouble {
+	struct repeat repeat;
+	bool aside_said, answers_said; /* since the last count */
+	bool counted;                  /* a count was said */
+	char why[SERVER_ERROR_SIZE];   /* the last failure */
+};
+
 struct server {
 	const struct scorer_setting *scorer; /* borrowed from the settings */
 	const struct server_setting *setting;
@@ -35,16 +44,17 @@ struct server {
 	unsigned busy;    /* slots in use */
 	bool healthy;
 	bool probing;
-	enum server_outcome trouble; /* why it was set aside last */
-	int64_t trouble_us;          /* and when */
+	enum server_outcome aside_for; /* why it was set aside last */
+	int64_t aside_us;              /* and when */
 	unsigned odd_in_row;
 	int pause_ms;             /* before the next probe; grows until a message is answered */
 	struct deadline probe_at; /* while not healthy */
 	int64_t last_answer_us;
 	int64_t latency_us; /* smoothed over about eight answers; 0: none yet */
 	uint64_t answered, refused, nonsense, silent;
-	char last_error[160];
+	char last_error[SERVER_ERROR_SIZE];
 	int64_t last_error_s;
+	struct server_trouble trouble;
 };
 
 enum server_change {

@@ -20,9 +20,16 @@
 #include "base/log_journal.h"
 #include "base/thread.h"
 
+/* What is known of a record besides its text. */
+struct kind {
+	enum log_level level;
+	size_t id_length; /* the text begins with a queue id of so many bytes */
+	bool pairs;
+};
+
 struct record {
 	struct record *next;
-	enum log_level level;
+	struct kind kind;
 	char text[];
 };
 
@@ -118,21 +125,27 @@ static void write_stderr(enum log_level level, const char *text)
 		(void)io_write_all(STDERR_FILENO, line, (size_t)length);
 }
 
-static void write_record(enum log_level level, const char *text)
+static void write_record(const struct kind *kind, const char *text)
 {
+	const struct journal_record record = { .program = state.program,
+		.priority = priority_of(kind->level),
+		.text = text,
+		.id_length = kind->id_length,
+		.pairs = kind->pairs };
+
 	switch (state.target) {
 	case LOG_TARGET_SYSLOG:
-		syslog(priority_of(level), "%s", text);
+		syslog(record.priority, "%s", text);
 		return;
 	case LOG_TARGET_JOURNAL:
-		if (log_journal_send(state.program, priority_of(level), text) == 0)
+		if (log_journal_send(&record) == 0)
 			return;
 		break;
 	case LOG_TARGET_AUTO:
 	case LOG_TARGET_STDERR:
 		break;
 	}
-	write_stderr(level, text);
+	write_stderr(kind->level, text);
 }
 
 /* Take the first record off the queue, waiting for one; NULL when it is time to end. */
@@ -166,14 +179,14 @@ static void *writer_main(void *unused)
 	while ((record = next_record()) != NULL) {
 		uint64_t dropped = log_dropped();
 
-		write_record(record->level, record->text);
+		write_record(&record->kind, record->text);
 		free(record);
 		if (dropped != told) {
 			char text[96];
 
 			snprintf(text, sizeof(text), "log was too slow: %llu records dropped",
 				(unsigned long long)(dropped - told));
-			write_record(LOG_LEVEL_WARNING, text);
+			write_record(&(struct kind){ .level = LOG_LEVEL_WARNING }, text);
 			told = dropped;
 		}
 	}
@@ -217,14 +230,15 @@ void log_stop(int timeout_ms)
 }
 
 /* Queue a record; false when there is no writer and the caller must write it itself. */
-static bool enqueue(enum log_level level, const char *text, size_t length)
+static bool enqueue(const struct kind *kind, const char *text)
 {
+	size_t length = strlen(text);
 	struct record *record = malloc(sizeof(*record) + length + 1);
 	bool running;
 
 	if (record != NULL) {
 		record->next = NULL;
-		record->level = level;
+		record->kind = *kind;
 		memcpy(record->text, text, length + 1);
 	}
 	pthread_mutex_lock(&state.lock);
@@ -251,16 +265,17 @@ static void replace_controls(char *text)
 			*text = '?';
 }
 
-static void log_va(enum log_level level, const char *id, const char *format, va_list args)
+static void log_va(const struct kind *kind, const char *id, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
 
-static void log_va(enum log_level level, const char *id, const char *format, va_list args)
+static void log_va(const struct kind *wanted, const char *id, const char *format, va_list args)
 {
+	struct kind kind = *wanted;
 	char text[LIMIT_LOG_RECORD];
 	size_t used = 0;
 	int length;
 
-	if (level > atomic_load(&state.level))
+	if (kind.level > atomic_load(&state.level))
 		return;
 	if (id != NULL) {
 		struct buf encoded;
@@ -268,26 +283,38 @@ static void log_va(enum log_level level, const char *id, const char *format, va_
 		buf_init(&encoded, sizeof(text) / 2);
 		encode_log(&encoded, id, strlen(id));
 		used = (size_t)snprintf(text, sizeof(text) / 2, "%s: ", buf_text(&encoded));
+		kind.id_length = encoded.length;
 		buf_free(&encoded);
 	}
 	length = vsnprintf(text + used, sizeof(text) - used, format, args);
 	if (length < 0)
 		return;
 	replace_controls(text);
-	if (!enqueue(level, text, strlen(text)))
-		write_record(level, text);
+	if (!enqueue(&kind, text))
+		write_record(&kind, text);
 }
 
-#define LOG_FUNCTION(name, level)                          \
-	void name(const char *id, const char *format, ...) \
-	{                                                  \
-		va_list args;                              \
-		va_start(args, format);                    \
-		log_va(level, id, format, args);           \
-		va_end(args);                              \
+#define LOG_FUNCTION(name, severity)                             \
+	void name(const char *id, const char *format, ...)       \
+	{                                                        \
+		const struct kind kind = { .level = (severity) }; \
+		va_list args;                                    \
+		va_start(args, format);                          \
+		log_va(&kind, id, format, args);                 \
+		va_end(args);                                    \
 	}
 
 LOG_FUNCTION(log_err, LOG_LEVEL_ERROR)
 LOG_FUNCTION(log_warn, LOG_LEVEL_WARNING)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+
+void log_pairs(const char *format, ...)
+{
+	const struct kind kind = { .level = LOG_LEVEL_INFO, .pairs = true };
+	va_list args;
+
+	va_start(args, format);
+	log_va(&kind, NULL, format, args);
+	va_end(args);
+}

@@ -179,11 +179,22 @@ static void live(void)
 		(void)!read(signal_fd, &counter, sizeof(counter));
 		if (watchdog_ms > 0)
 			process_notify_watchdog();
+		milter_say_repeated(false);
 		if (reload_wanted) {
 			reload_wanted = 0;
 			reload();
 		}
 	}
+}
+
+/* What was counted and not said yet. */
+static void say_last_counts(void)
+{
+	struct pool *pool = runtime_pool();
+
+	(void)pool_say_repeated(pool, true);
+	milter_say_repeated(true);
+	pool_free(&pool);
 }
 
 /* Answer what is under way, then end. Returns the exit code. */
@@ -202,6 +213,7 @@ static int stop(const struct settings *settings)
 	milter_stop(STOP_GRACE_MS);
 	socket_remove(settings);
 	control_stop(settings);
+	say_last_counts();
 	log_info(NULL, "stopped");
 	log_stop(STOP_GRACE_MS);
 	return asked ? EXIT_SUCCESS : EXIT_REFUSED;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/repeat.h"
 #include "base/thread.h"
 #include "daemon/apply.h"
 #include "daemon/gate.h"
@@ -31,6 +32,12 @@ static struct {
 	pthread_t thread;
 	atomic_bool ended;
 } loop;
+
+/* Connections that are put off. */
+static struct {
+	pthread_mutex_t lock;
+	struct repeat repeat;
+} crowd = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct session *session_of(SMFICTX *context)
 {
@@ -95,6 +102,34 @@ static void note_abilities(struct session *session, unsigned long actions, unsig
 	};
 }
 
+/* A connection was put off: a crowd of them is to leave one line. */
+static void note_crowd(unsigned max_sessions)
+{
+	bool say;
+
+	pthread_mutex_lock(&crowd.lock);
+	say = repeat_note(&crowd.repeat, clock_now_us());
+	pthread_mutex_unlock(&crowd.lock);
+	if (say)
+		log_warn(NULL, "max_sessions = %u are open: a connection is put off", max_sessions);
+}
+
+void milter_say_repeated(bool early)
+{
+	enum repeat_news news;
+	int64_t seconds;
+	uint64_t count;
+
+	pthread_mutex_lock(&crowd.lock);
+	news = repeat_look(&crowd.repeat, clock_now_us(), early, &count, &seconds);
+	pthread_mutex_unlock(&crowd.lock);
+	if (news == REPEAT_COUNTED)
+		log_warn(NULL, "max_sessions: %llu more connections were put off in %lld s",
+			(unsigned long long)count, (long long)seconds);
+	if (news == REPEAT_OVER)
+		log_info(NULL, "max_sessions: none was put off for a minute");
+}
+
 /* Begin a session with the current configuration; NULL when there is no room or memory. */
 static struct session *begin_session(SMFICTX *context)
 {
@@ -103,8 +138,7 @@ static struct session *begin_session(SMFICTX *context)
 
 	if (!runtime_session_begin(pool_settings(pool))) {
 		if (runtime_stop_by().at_us == INT64_MAX)
-			log_warn(NULL, "max_sessions = %u are open: a connection is put off",
-				pool_settings(pool)->max_sessions);
+			note_crowd(pool_settings(pool)->max_sessions);
 		pool_free(&pool);
 		return NULL;
 	}

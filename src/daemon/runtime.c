@@ -139,6 +139,8 @@ static void warn_fixed(const struct settings *before, const struct settings *aft
 {
 	if (strcmp(before->listen.text, after->listen.text) != 0)
 		log_warn(NULL, "reload: listen stays %s until a restart", before->listen.text);
+	if (before->log != after->log)
+		log_warn(NULL, "reload: records go where they went (log) until a restart");
 	if (strcmp(before->user, after->user) != 0)
 		log_warn(NULL, "reload: user stays %s until a restart", before->user);
 	if (strcmp(before->control, after->control) != 0)

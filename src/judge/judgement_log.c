@@ -121,7 +121,7 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 		put_users(&line, judgement);
 	if (judgement->action.would != NULL)
 		put(&line, "would", judgement->action.would);
-	log_info(NULL, "%s", buf_text(&line));
+	log_pairs("%s", buf_text(&line));
 	buf_free(&line);
 	if (judgement->mark == RELEASE_REFUSED)
 		log_warn(mail->envelope.queue_id, "judged like any other, though marked: %s",

@@ -156,7 +156,7 @@ static const char *score_of(const struct verdict *verdict, char *text)
 	return verdict->status == VERDICT_SCORED ? score_format(verdict->score, 0, text) : "-";
 }
 
-/* One line; its keys are an interface (spambridge(8)). */
+/* One line behind the message's own; its keys are an interface (spambridge(8)). */
 static void report(const struct shadow_job *job, const struct verdict *verdict)
 {
 	char score[SCORE_TEXT_SIZE], other[SCORE_TEXT_SIZE];
@@ -165,8 +165,7 @@ static void report(const struct shadow_job *job, const struct verdict *verdict)
 
 	buf_init(&text, LIMIT_LOG_VALUE * 2);
 	encode_log(&text, id, strlen(id));
-	log_info(NULL,
-		"shadow id=%s scorer=%s score=%s action=%s shadow=%s shadow_score=%s "
+	log_pairs("shadow id=%s scorer=%s score=%s action=%s shadow=%s shadow_score=%s "
 		"shadow_action=%s shadow_reason=%s shadow_ms=%llu",
 		buf_text(&text), job->scorer, score_format(job->score, 0, score), job->action,
 		pool_settings(job->pool)->shadow, score_of(verdict, other),

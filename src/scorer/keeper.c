@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The thread that probes servers which were set aside. */
+/* The thread that probes servers which were set aside and says what was counted. */
 #include "scorer/keeper.h"
 
 #include <errno.h>
@@ -128,7 +128,9 @@ static void *keeper_main(void *argument)
 	struct keeper *keeper = argument;
 
 	while (!atomic_load(&keeper->stopping)) {
-		wait_for_events(keeper, begin_probes(keeper));
+		struct deadline next = pool_say_repeated(keeper->pool, false);
+
+		wait_for_events(keeper, deadline_sooner(next, begin_probes(keeper)));
 		for (size_t i = keeper->count; i > 0; i--)
 			step_probe(keeper, i - 1);
 	}

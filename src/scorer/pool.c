@@ -6,28 +6,36 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "scorer/pool_private.h"
 
-/* Act on a change of health; called with the pool's lock. */
-static void follow_change(struct pool *pool, struct server *server, enum server_change change)
+/* May any server be asked by a message? Called with the lock. */
+static bool is_any_healthy(const struct pool *pool)
 {
+	for (size_t i = 0; i < pool->server_count; i++)
+		if (pool->servers[i].healthy && !pool->servers[i].scorer->is_shadow)
+			return true;
+	return false;
+}
+
+/* Act on a change of health; called with the pool's lock. Returns what is to be said. */
+static struct server_news follow_change(struct pool *pool, struct server *server,
+	enum server_outcome outcome, enum server_change change, const char *why)
+{
+	struct server_news news = server_news_note(server, outcome, change, why);
+
+	news.none_left = !is_any_healthy(pool);
 	if (change == SERVER_SET_ASIDE)
 		pool_reconsider_all(pool, server->scorer_index);
 	pool_grant_slots(pool, server->scorer_index);
+	return news;
 }
 
-/* Say it and wake the keeper; called without the lock. */
-static void announce_change(
-	struct pool *pool, const struct server *server, enum server_change change, const char *why)
+/* Say it and wake the keeper, who keeps an eye on it; called without the lock. */
+static void announce(struct pool *pool, const struct server *server,
+	const struct server_news *news, enum server_change change)
 {
-	if (change == SERVER_SET_ASIDE)
-		log_warn(NULL, "scorer %s: server %s is set aside until it answers again: %s",
-			server->scorer->name, server->setting->text, why == NULL ? "" : why);
-	if (change == SERVER_RETURNED)
-		log_info(NULL, "scorer %s: server %s answers", server->scorer->name,
-			server->setting->text);
-	if (change != SERVER_SAME)
+	server_news_say(server, news);
+	if (change != SERVER_SAME || news->kind != NEWS_NONE)
 		keeper_wake(pool->keeper);
 }
 
@@ -35,26 +43,45 @@ void pool_release(struct pool *pool, struct server *server, enum server_outcome 
 	int64_t started_us, const char *why)
 {
 	enum server_change change;
+	struct server_news news;
 
 	pthread_mutex_lock(&pool->lock);
 	server->busy--;
 	change = server_note(server, outcome, started_us, why);
-	follow_change(pool, server, change);
+	news = follow_change(pool, server, outcome, change, why);
 	if (outcome == SERVER_ANSWERED)
 		pool_shed_hopeless(pool, server->scorer_index);
 	pthread_mutex_unlock(&pool->lock);
-	announce_change(pool, server, change, why);
+	announce(pool, server, &news, change);
 }
 
 void pool_note_silent(struct pool *pool, struct server *server, int64_t started_us, const char *why)
 {
 	enum server_change change;
+	struct server_news news;
 
 	pthread_mutex_lock(&pool->lock);
 	change = server_note(server, SERVER_SILENT, started_us, why);
-	follow_change(pool, server, change);
+	news = follow_change(pool, server, SERVER_SILENT, change, why);
 	pthread_mutex_unlock(&pool->lock);
-	announce_change(pool, server, change, why);
+	announce(pool, server, &news, change);
+}
+
+struct deadline pool_say_repeated(struct pool *pool, bool early)
+{
+	struct deadline next = deadline_never();
+
+	for (size_t i = 0; i < pool->server_count; i++) {
+		struct server *server = &pool->servers[i];
+		struct server_news news;
+
+		pthread_mutex_lock(&pool->lock);
+		news = server_news_look(server, early);
+		next = deadline_sooner(next, repeat_due(&server->trouble.repeat));
+		pthread_mutex_unlock(&pool->lock);
+		server_news_say(server, &news);
+	}
+	return next;
 }
 
 struct server *pool_probe_due(struct pool *pool, struct deadline *ret_next)
@@ -82,12 +109,13 @@ struct server *pool_probe_due(struct pool *pool, struct deadline *ret_next)
 void pool_probe_done(struct pool *pool, struct server *server, const char *why)
 {
 	enum server_change change;
+	struct server_news news;
 
 	pthread_mutex_lock(&pool->lock);
 	change = server_note_probe(server, why);
-	follow_change(pool, server, change);
+	news = follow_change(pool, server, SERVER_UNKNOWN, change, why);
 	pthread_mutex_unlock(&pool->lock);
-	announce_change(pool, server, change, why);
+	announce(pool, server, &news, change);
 }
 
 /* The name of a server was found: it is worth a probe now. */
@@ -228,6 +256,7 @@ void pool_free(struct pool **pool)
 	if (gone->book != NULL)
 		address_book_quiet(gone->book);
 	keeper_stop(&gone->keeper);
+	(void)pool_say_repeated(gone, true);
 	address_book_free(&gone->book);
 	for (size_t i = 0; i < gone->server_count; i++)
 		idle_store_free(&gone->servers[i].idle);

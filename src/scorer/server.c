@@ -22,8 +22,8 @@ static enum server_change set_aside(struct server *server, enum server_outcome t
 {
 	bool was_healthy = server->healthy;
 
-	server->trouble = trouble;
-	server->trouble_us = clock_now_us();
+	server->aside_for = trouble;
+	server->aside_us = clock_now_us();
 	/* The next try goes to the host's next address, if it has several. */
 	server->address++;
 	server->healthy = false;

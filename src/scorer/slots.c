@@ -188,10 +188,10 @@ static enum server_outcome last_trouble(const struct pool *pool, bool shadow)
 	int64_t latest_us = 0;
 
 	for (size_t i = 0; i < pool->server_count; i++)
-		if (!pool->servers[i].healthy && pool->servers[i].trouble_us > latest_us &&
+		if (!pool->servers[i].healthy && pool->servers[i].aside_us > latest_us &&
 			pool->servers[i].scorer->is_shadow == shadow) {
-			latest_us = pool->servers[i].trouble_us;
-			trouble = pool->servers[i].trouble;
+			latest_us = pool->servers[i].aside_us;
+			trouble = pool->servers[i].aside_for;
 		}
 	return trouble;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The scorer pool: who is asked, who waits, who is set aside, and how soon it is back."""
 
+import re
 import time
 
 import pytest
@@ -240,6 +241,35 @@ def test_one_odd_message_sets_nobody_aside(start, scorer, behaviour):
         for _ in range(4):
             assert score_of(send(daemon.address, make())) == "1.3"
     assert not set_aside_lines(daemon)
+
+
+def test_failures_are_said_once_and_counted(start, scorer):
+    """The first failure is loud, those that follow are counted, and the count is said."""
+    server = scorer.listen("a")
+    daemon = start([server], deadline="3s")
+    odd = make(headers=[b"X-Test-Behaviour: garbage"])
+    for _ in range(20):
+        send(daemon.address, odd)
+        assert score_of(send(daemon.address, make())) == "1.3"
+    said = [line for line in daemon.lines if "scorer x: server" in line]
+    assert len(said) == 1 and f"server {server} failed: " in said[0]
+    daemon.stop_cleanly()
+    counted = daemon.wait_log("the failure was repeated")
+    assert re.search(r"was repeated 19 times in \d+ s, now it is asked: ", counted), counted
+
+
+def test_that_nobody_is_left_is_an_error(start, scorer):
+    """What the administrator must know at once: from now on on_failure decides."""
+    servers = [scorer.listen("a"), scorer.listen("b")]
+    daemon = start(servers, deadline="1s")
+    scorer.refuse("a")
+    for _ in range(2):
+        send(daemon.address, make())
+    daemon.wait_log("is set aside")
+    assert not [line for line in daemon.lines if "no server of any scorer" in line]
+    scorer.refuse("b")
+    send(daemon.address, make())
+    assert "error: no server of any scorer answers" in daemon.wait_log("no server of any scorer")
 
 
 def test_one_slow_message_sets_nobody_aside(start, scorer):

@@ -40,6 +40,15 @@ LOG_FUNCTION(log_warn)
 LOG_FUNCTION(log_info)
 LOG_FUNCTION(log_debug)
 
+void log_pairs(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	check(NULL, format, arguments);
+	va_end(arguments);
+}
+
 void log_setup(const char *program, enum log_target target, enum log_level level)
 {
 	(void)program;

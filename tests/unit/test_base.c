@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/encode.h"
 #include "base/limits.h"
+#include "base/repeat.h"
 #include "base/score.h"
 
 static void buffer_keeps_its_maximum(void **state)
@@ -211,6 +212,45 @@ static void long_log_values_are_cut(void **state)
 	buf_free(&out);
 }
 
+static void repetitions_are_counted(void **state)
+{
+	const int64_t begin_us = 1000000;
+	struct repeat repeat = { .on = false };
+	uint64_t count = 0;
+	int64_t seconds = 0;
+
+	(void)state;
+	assert_int_equal(repeat_look(&repeat, begin_us, true, &count, &seconds), REPEAT_NOTHING);
+	assert_true(repeat_due(&repeat).at_us == INT64_MAX);
+	assert_true(repeat_note(&repeat, begin_us)); /* once loudly */
+	assert_true(repeat_due(&repeat).at_us == begin_us + REPEAT_PERIOD_US);
+	for (int i = 0; i < 57; i++)
+		assert_false(repeat_note(&repeat, begin_us + i));
+	assert_int_equal(
+		repeat_look(&repeat, begin_us + REPEAT_PERIOD_US - 1, false, &count, &seconds),
+		REPEAT_NOTHING);
+	assert_int_equal(
+		repeat_look(&repeat, begin_us + REPEAT_PERIOD_US, false, &count, &seconds),
+		REPEAT_COUNTED);
+	assert_int_equal(count, 57);
+	assert_int_equal(seconds, 60);
+	/* a quiet period ends it, an early look does not */
+	assert_int_equal(repeat_look(&repeat, begin_us + REPEAT_PERIOD_US + 1, true, &count,
+				 &seconds),
+		REPEAT_NOTHING);
+	assert_int_equal(
+		repeat_look(&repeat, begin_us + 2 * REPEAT_PERIOD_US, false, &count, &seconds),
+		REPEAT_OVER);
+	assert_true(repeat_note(&repeat, begin_us + 2 * REPEAT_PERIOD_US + 1));
+	assert_false(repeat_note(&repeat, begin_us + 2 * REPEAT_PERIOD_US + 2000001));
+	/* an early look says what there is */
+	assert_int_equal(repeat_look(&repeat, begin_us + 2 * REPEAT_PERIOD_US + 3000001, true,
+				 &count, &seconds),
+		REPEAT_COUNTED);
+	assert_int_equal(count, 1);
+	assert_int_equal(seconds, 3);
+}
+
 static void digest_is_sha256(void **state)
 {
 	unsigned char bytes[DIGEST_SIZE];
@@ -237,6 +277,7 @@ int main(void)
 		cmocka_unit_test(deadlines_only_shrink),
 		cmocka_unit_test(untrusted_text_is_encoded),
 		cmocka_unit_test(long_log_values_are_cut),
+		cmocka_unit_test(repetitions_are_counted),
 		cmocka_unit_test(digest_is_sha256),
 	};
 
