@@ -107,7 +107,9 @@ struct policy_fields {
 	enum policy_mode mode;
 	/* Lists of exceptions, owned by the snapshot; NULL: empty. See config/accept_list.h. */
 	struct accept_item *accept_senders, *accept_clients, *accept_recipients;
-	bool accepted; /* one of them matches: found out for a message, never set by a section */
+	/* Found out for a message, never set by a section: does one of them match, and which? */
+	bool accepted;
+	enum policy_field accepted_by;
 	struct origin origins[POLICY_FIELD_COUNT]; /* the last member */
 };
 

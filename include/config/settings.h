@@ -192,6 +192,9 @@ void settings_free(struct settings **settings);
 /* Does the user that this scorer is told depend on the recipient? */
 bool scorer_user_varies(const struct scorer_setting *scorer);
 
+/* Where an option of the top level that is no policy's is set: for explanations. */
+struct origin settings_origin(const struct settings *settings, const char *option);
+
 /* Open files that the daemon can need with these settings: sessions, scorers' slots, its own. */
 unsigned long long settings_descriptors_needed(const struct settings *settings);
 

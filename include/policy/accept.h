@@ -18,8 +18,11 @@ struct accept_facts {
 	const char *delimiters;        /* that may begin a sub-address */
 };
 
-/* Is mail with these facts to `recipient` an exception of the recipient's policy? */
+/*
+ * Is mail with these facts to `recipient` an exception of the recipient's policy? *ret_by is the
+ * list that says so.
+ */
 bool policy_accepts(const struct policy_fields *fields, const char *recipient,
-	const struct accept_facts *facts);
+	const struct accept_facts *facts, enum policy_field *ret_by);
 
 #endif

@@ -77,6 +77,9 @@ static void fill_option(
 	}
 	if (is_policy && good)
 		mark_set(loader, filling, option, filling->fields);
+	if (filling->place->kind == SECTION_TOP)
+		loader->settings->private->lines[option - options] =
+			scan_line(filling->place, option, 0);
 }
 
 /* Policy options get their defaults last, when it is known what no section sets. */

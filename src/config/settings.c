@@ -79,6 +79,14 @@ int settings_default(const struct option *option, void *base, struct strlist *po
 	return value_parse(option, option->fallback, base, pool, err);
 }
 
+struct origin settings_origin(const struct settings *settings, const char *option)
+{
+	const struct option *row = option_find(SECTION_TOP, option);
+	unsigned line = row == NULL ? 0 : settings->private->lines[row - options];
+
+	return (struct origin){ .file = line == 0 ? NULL : settings->path, .line = line };
+}
+
 bool settings_trust_a_scorer(const struct settings *settings)
 {
 	for (size_t i = 0; i < settings->scorer_count; i++)

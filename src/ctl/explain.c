@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "ctl/program.h"
@@ -12,6 +13,14 @@
 
 /* Most of the journal that is read, bytes; with --grep it is a few lines. */
 #define JOURNAL_SIZE (256 * 1024 * 1024)
+
+/* Longest pattern with an id, bytes. */
+#define PATTERN_SIZE 4096
+
+/* Debian and its kin, Red Hat and its kin, and what is in use now, before what was rotated. */
+static const char *const mail_logs[] = { "/var/log/mail.log", "/var/log/maillog",
+	"/var/log/mail.info", "/var/log/syslog", "/var/log/messages", "/var/log/mail.log.1",
+	"/var/log/syslog.1" };
 
 struct search {
 	const struct tool *tool;
@@ -94,21 +103,17 @@ static bool is_plain(const char *id)
 		strlen(id);
 }
 
-static int search_journal(struct search *search)
+/* Ask journalctl with two words of our own, NULL for none. 0, or -1 with its words. */
+static int ask_journal(
+	struct search *search, const char *first, const char *second, struct err *err)
 {
-	struct buf out, pattern;
-	struct err err = ERR_INIT;
-	const char *argv[] = { "journalctl", "--no-pager", "--quiet", "-o", "cat", "-t",
-		"spambridge", NULL, NULL, NULL };
+	const char *argv[] = { "journalctl", "--no-pager", "--quiet", "-o", "short-iso", "-t",
+		"spambridge", first, second, NULL };
+	struct buf out;
 	int result;
 
 	buf_init(&out, JOURNAL_SIZE);
-	buf_init(&pattern, JOURNAL_SIZE);
-	if (is_plain(search->id) && buf_printf(&pattern, "--grep=id=%s ", search->id)) {
-		argv[7] = pattern.data;
-		argv[8] = "--case-sensitive";
-	}
-	result = program_ask(argv, &out, &err);
+	result = program_ask(argv, &out, err);
 	for (char *line = out.length == 0 ? NULL : out.data, *next; line != NULL; line = next) {
 		next = strchr(line, '\n');
 		if (next != NULL)
@@ -116,9 +121,46 @@ static int search_journal(struct search *search)
 		look(search, line);
 	}
 	buf_free(&out);
-	buf_free(&pattern);
 	/* With a pattern that fits nothing journalctl fails, and says no word. */
-	if (result != 0 && strstr(err.text, "does not say why") == NULL)
+	return result == 0 || strstr(err->text, "does not say why") != NULL ? 0 : -1;
+}
+
+/*
+ * The field is found by an index; what came by syslog has none and is found by its text, or, when
+ * the id could not stand in a pattern, by looking at everything.
+ */
+static int search_journal(struct search *search, struct err *err)
+{
+	struct buf field, pattern;
+	int result;
+
+	if (!is_plain(search->id))
+		return ask_journal(search, NULL, NULL, err);
+	buf_init(&field, PATTERN_SIZE);
+	buf_init(&pattern, PATTERN_SIZE);
+	buf_printf(&field, "SPAMBRIDGE_ID=%s", search->id);
+	buf_printf(&pattern, "--grep=id=%s ", search->id);
+	result = ask_journal(search, buf_text(&field), NULL, err);
+	if (result == 0 && search->found == 0)
+		result = ask_journal(search, buf_text(&pattern), "--case-sensitive", err);
+	buf_free(&field);
+	buf_free(&pattern);
+	return result;
+}
+
+/* The journal, and where that has nothing, the files that syslog daemons write mail logs to. */
+static int search_everywhere(struct search *search)
+{
+	struct err err = ERR_INIT;
+	int result = search_journal(search, &err);
+	size_t places = sizeof(mail_logs) / sizeof(*mail_logs), readable = 0;
+
+	for (size_t i = 0; i < places && search->found == 0; i++)
+		if (access(mail_logs[i], R_OK) == 0) {
+			readable++;
+			(void)search_file(search, mail_logs[i]);
+		}
+	if (result != 0 && readable == 0)
 		return tool_fail("%s; name the log file with --log", err.text);
 	return EXIT_DONE;
 }
@@ -138,10 +180,10 @@ int command_explain(struct tool *tool, int argc, char **argv)
 	search.id = argv[first];
 	if (tool->json)
 		search.stories = json_array();
-	code = log == NULL ? search_journal(&search) : search_file(&search, log);
+	code = log == NULL ? search_everywhere(&search) : search_file(&search, log);
 	if (code == EXIT_DONE && search.found == 0)
 		code = tool_fail("there is no line about %s in %s", search.id,
-			log == NULL ? "the journal" : log);
+			log == NULL ? "the journal and the mail logs in /var/log" : log);
 	if (tool->json)
 		say_json(search.stories);
 	return code;

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/limits.h"
+#include "base/score.h"
 
 #define SENTENCE_SIZE (LIMIT_LOG_RECORD + 512)
 
@@ -109,7 +111,6 @@ static bool tell_client(const struct log_line *line, struct strlist *sentences)
 static bool tell_verdict(const struct log_line *line, struct strlist *sentences)
 {
 	const char *score = log_line_value(line, "score");
-	const char *required = value(line, "required", "off");
 	const char *scorer = value(line, "scorer", "The scorer");
 
 	if (score == NULL && log_line_value(line, "server") != NULL)
@@ -117,11 +118,81 @@ static bool tell_verdict(const struct log_line *line, struct strlist *sentences)
 			log_line_value(line, "server"), scorer, value(line, "scan_ms", "?"));
 	if (score == NULL)
 		return true;
-	tell(sentences, "%s at %s gave it %s points in %s ms.", scorer,
+	return tell(sentences, "%s at %s gave it %s points in %s ms.", scorer,
 		value(line, "server", "an unknown server"), score, value(line, "scan_ms", "?"));
-	if (strcmp(required, "off") == 0)
-		return tell(sentences, "No threshold applied: tag is off for its recipients.");
-	return tell(sentences, "The threshold that counted was %s.", required);
+}
+
+/* "A(1.5),B,..." as "A 1.5, B, ...". */
+static bool tell_tests(const struct log_line *line, struct strlist *sentences)
+{
+	const char *tests = log_line_value(line, "tests");
+	struct buf list;
+	bool good;
+
+	if (tests == NULL)
+		return true;
+	buf_init(&list, SENTENCE_SIZE);
+	for (const char *c = tests; *c != '\0'; c++) {
+		if (*c == ',')
+			buf_puts(&list, ", ");
+		else if (*c == '(')
+			buf_putc(&list, ' ');
+		else if (*c != ')')
+			buf_putc(&list, *c);
+	}
+	good = tell(sentences, "Tests that hit: %s.", buf_text(&list));
+	buf_free(&list);
+	return good;
+}
+
+/* Did the score reach the threshold that counted? */
+static bool has_reached(const char *score, const char *required)
+{
+	int32_t points, threshold;
+
+	return score_parse(score, strlen(score), &points) &&
+		score_parse(required, strlen(required), &threshold) && points >= threshold;
+}
+
+/* "FILE:LINE" or "default", behind the option's name. */
+static bool tell_place(
+	struct strlist *sentences, const char *what, const char *rule, const char *separator)
+{
+	const char *place = strchr(rule, ':');
+	int length = place == NULL ? (int)strlen(rule) : (int)(place - rule);
+
+	if (place == NULL || strcmp(place, ":default") == 0)
+		return tell(sentences, "%s %.*s%s by default.", what, length, rule, separator);
+	return tell(sentences, "%s %.*s%s at %s.", what, length, rule, separator, place + 1);
+}
+
+static bool is_threshold(const char *rule)
+{
+	static const char *const names[] = { "tag:", "defer:", "quarantine:", "reject:" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strncmp(rule, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Which threshold counted, and which line of the configuration says so. */
+static bool tell_rule(const struct log_line *line, struct strlist *sentences)
+{
+	const char *score = log_line_value(line, "score"), *rule = log_line_value(line, "rule");
+	const char *required = value(line, "required", "off");
+	char is[64];
+
+	if (score != NULL && rule != NULL && is_threshold(rule)) {
+		snprintf(is, sizeof(is), " = %.24s, set", required);
+		if (strcmp(required, "off") == 0)
+			return tell_place(sentences, "No threshold counted:", rule, " = off, set");
+		return tell_place(sentences,
+			has_reached(score, required) ? "It reached" : "It stayed below", rule, is);
+	}
+	if (score != NULL && strcmp(required, "off") != 0)
+		tell(sentences, "The threshold that counted was %s.", required);
+	return rule == NULL || tell_place(sentences, "What decided is", rule, ", set");
 }
 
 static bool tell_outcome(const struct log_line *line, struct strlist *sentences)
@@ -171,11 +242,8 @@ static bool tell_users(const struct log_line *line, struct strlist *sentences)
 
 bool story_tell(const struct log_line *line, struct strlist *sentences)
 {
-	bool good = tell_envelope(line, sentences) && tell_client(line, sentences) &&
+	return tell_envelope(line, sentences) && tell_client(line, sentences) &&
 		tell_verdict(line, sentences) && tell_users(line, sentences) &&
-		tell_outcome(line, sentences);
-
-	if (good && log_line_value(line, "tests") != NULL)
-		good = tell(sentences, "Tests that hit: %s.", log_line_value(line, "tests"));
-	return good;
+		tell_tests(line, sentences) &&
+		tell_rule(line, sentences) && tell_outcome(line, sentences);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/score.h"
 #include "judge/judge.h"
+#include "judge/rule.h"
 
 static void put(struct buf *line, const char *key, const char *value)
 {
@@ -54,7 +55,23 @@ static void put_required(struct buf *line, const struct judgement *judgement)
 		put(line, "required", score_format(judgement->action.required, 0, text));
 }
 
-/* Names, separated by commas, as many as fit; names hold only safe characters. */
+/* Which line of the configuration decided. */
+static void put_rule(
+	struct buf *line, const struct judgement *judgement, const struct transaction *mail)
+{
+	struct rule rule = rule_find(judgement, mail);
+	struct buf text;
+
+	buf_init(&text, LIMIT_LOG_VALUE);
+	rule_print(&rule, &text);
+	put(line, "rule", buf_text(&text));
+	buf_free(&text);
+}
+
+/*
+ * Names, with the points in brackets where the scorer tells them, separated by commas, as many as
+ * fit; names hold only safe characters.
+ */
 static void put_tests(struct buf *line, const struct verdict *verdict)
 {
 	size_t end = line->length + LIMIT_TESTS_LOGGED;
@@ -63,13 +80,18 @@ static void put_tests(struct buf *line, const struct verdict *verdict)
 	if (verdict->test_count == 0)
 		buf_putc(line, '-');
 	for (size_t i = 0; i < verdict->test_count; i++) {
-		if (line->length + strlen(verdict->tests[i].name) + 4 > end) {
+		const struct verdict_test *test = &verdict->tests[i];
+		char points[SCORE_TEXT_SIZE];
+
+		if (line->length + strlen(test->name) + SCORE_TEXT_SIZE + 4 > end) {
 			buf_puts(line, ",...");
 			return;
 		}
 		if (i > 0)
 			buf_putc(line, ',');
-		buf_puts(line, verdict->tests[i].name);
+		buf_puts(line, test->name);
+		if (test->has_score)
+			buf_printf(line, "(%s)", score_format(test->score, 0, points));
 	}
 }
 
@@ -114,6 +136,7 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 	put(&line, "reason", judgement->reason);
 	put(&line, "quarantine",
 		judgement->item_id[0] != '\0' ? judgement->item_id : judgement->released_id);
+	put_rule(&line, judgement, mail);
 	put_number(&line, "scan_ms", (uint64_t)(verdict->scan_us / 1000));
 	put_number(&line, "total_ms", (uint64_t)(judgement->total_us / 1000));
 	put_tests(&line, verdict);

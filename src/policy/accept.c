@@ -41,10 +41,16 @@ static bool has_address(const struct accept_item *list, const char *address, con
 	return comparison.found;
 }
 
-bool policy_accepts(
-	const struct policy_fields *fields, const char *recipient, const struct accept_facts *facts)
+bool policy_accepts(const struct policy_fields *fields, const char *recipient,
+	const struct accept_facts *facts, enum policy_field *ret_by)
 {
-	return accept_has_client(fields->accept_clients, facts->client) ||
-		has_address(fields->accept_senders, facts->sender, facts->delimiters) ||
-		has_address(fields->accept_recipients, recipient, facts->delimiters);
+	if (accept_has_client(fields->accept_clients, facts->client))
+		*ret_by = POLICY_ACCEPT_CLIENTS;
+	else if (has_address(fields->accept_senders, facts->sender, facts->delimiters))
+		*ret_by = POLICY_ACCEPT_SENDERS;
+	else if (has_address(fields->accept_recipients, recipient, facts->delimiters))
+		*ret_by = POLICY_ACCEPT_RECIPIENTS;
+	else
+		return false;
+	return true;
 }

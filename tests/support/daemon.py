@@ -33,7 +33,7 @@ COMPLAINT = re.compile(r"Sanitizer|runtime error:|^==\d+== \S")
 PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 # a message's line begins with its id and ends with its tests, whatever the log puts in front
 MESSAGE_KEYS = ["id", "from", "to", "client", "size", "scorer", "server", "score", "required",
-                "action", "reason", "quarantine", "scan_ms", "total_ms", "tests"]
+                "action", "reason", "quarantine", "rule", "scan_ms", "total_ms", "tests"]
 THRESHOLDS = "tag = 5.0\nquarantine = off\nreject = 15.0"
 
 

@@ -114,7 +114,7 @@ def test_gtube_is_refused(rspamd_chain):
     assert reply.code == 550 and reply.text.startswith("5.7.1 Message refused as spam")
     line = rspamd_chain.last_log()
     assert (line["action"], line["scorer"]) == ("reject", "rspamd")
-    assert "GTUBE" in line["tests"].split(",")
+    assert re.search(r"\bGTUBE\b", line["tests"])
     assert rspamd_chain.postfix.empty()
 
 

@@ -219,6 +219,7 @@ static bool accepted(
 {
 	struct sockaddr_in ipv4 = { .sin_family = AF_UNSPEC };
 	struct policy_fields fields;
+	enum policy_field by;
 
 	if (client != NULL) {
 		ipv4.sin_family = AF_INET;
@@ -227,7 +228,8 @@ static bool accepted(
 	policy_lookup(settings, to, &fields);
 	return policy_accepts(&fields, to,
 		&(struct accept_facts){
-			from, (struct sockaddr *)&ipv4, settings->recipient_delimiter });
+			from, (struct sockaddr *)&ipv4, settings->recipient_delimiter },
+		&by);
 }
 
 static void lists_accept_for_their_section(void **state)
