@@ -12,6 +12,9 @@ int check_user(const char *text, struct err *err);
 /* The path of a unix socket, or "". */
 int check_socket(const char *text, struct err *err);
 
+/* `address:port`, or "". */
+int check_http_listen(const char *text, struct err *err);
+
 /* Printable ASCII without blanks and quotes, neither letter, digit, '@' nor '.'. */
 int check_delimiter(const char *text, struct err *err);
 

@@ -4,6 +4,7 @@
 #define SPAMBRIDGE_CONFIG_ENDPOINT_H
 
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/err.h"
 #include "base/strlist.h"
@@ -22,6 +23,13 @@ int socket_path_check(const char *path, struct err *err);
  */
 int listen_parse(
 	const char *text, struct strlist *pool, struct listen_setting *ret_listen, struct err *err);
+
+/*
+ * `address:port` of `http_listen`, the address literal and an IPv6 one in brackets: no name is
+ * looked up.
+ */
+int http_address_parse(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_length,
+	struct err *err);
 
 /*
  * A scorer's server: `unix:/path`, `tcp://host[:port]` or `tls://host[:port]` for spamd (port 783

@@ -39,4 +39,8 @@ void network_list_free(struct network_list *list);
 /* Is this socket address in the list? IPv4-mapped IPv6 counts as IPv4; other families: false. */
 bool network_list_matches(const struct network_list *list, const struct sockaddr *address);
 
+/* Does all of this network, or this address, stay on the host (127.0.0.0/8, ::1)? */
+bool network_is_loopback(const struct network *network);
+bool address_is_loopback(const struct sockaddr *address);
+
 #endif

@@ -138,6 +138,8 @@ struct settings {
 	char *socket_group; /* "": leave as it is */
 	mode_t socket_mode;
 	char *control; /* path of the control socket, "": none */
+	char *http_listen; /* "": none; see config/endpoint.h */
+	struct network_list http_allow;
 	char *user;
 	enum log_target log;
 	enum log_level log_level;

@@ -6,17 +6,8 @@
 #include <jansson.h>
 #include <time.h>
 
-enum health {
-	HEALTH_GOOD,     /* every server answers */
-	HEALTH_DEGRADED, /* some do */
-	HEALTH_DOWN,     /* none does */
-};
-
-/* "healthy", "degraded", "down" */
-const char *health_word(enum health health);
-
-/* The worst that the daemon's reply to "status" tells of. */
-enum health status_health(const json_t *status);
+/* The daemon's word: "healthy", "degraded", "down"; the last one also where it has none of these. */
+const char *status_health(const json_t *status);
 
 /* On standard output; `now` is the wall clock. Members that are missing or odd are shown as 0. */
 void status_print(const json_t *status, time_t now);

@@ -40,8 +40,18 @@ struct store *runtime_store(void);
  */
 int runtime_reload(struct strlist *errors);
 
+/* When the daemon started, wall clock. */
+time_t runtime_started_at(void);
+
 /* When the current configuration was loaded, wall clock. */
 time_t runtime_loaded_at(void);
+
+/* How the last loading of the configuration went, for status and metrics. */
+struct reload_view {
+	bool last_good;  /* of the last try */
+	int64_t took_us; /* the last one that was good */
+};
+void runtime_reload_view(struct reload_view *ret_view);
 
 /*
  * Count sessions, and messages between their first word and their answer. runtime_session_begin()

@@ -31,7 +31,8 @@ struct session_abilities {
 struct session {
 	struct transaction mail;
 	struct session_abilities can;
-	bool counted; /* a message of ours is counted as under way */
+	bool counted;  /* a message of ours is counted as under way */
+	bool answered; /* and has had its answer */
 };
 
 /* A new session that takes over a reference to `pool`; NULL when out of memory. */

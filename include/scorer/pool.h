@@ -128,9 +128,10 @@ struct server_view {
 	const char *scorer; /* borrowed from the pool */
 	const char *server;
 	bool healthy;
+	bool is_shadow;
 	unsigned busy, slots;
 	unsigned waiting; /* of its scorer */
-	uint64_t answered, refused, nonsense, silent;
+	uint64_t answered, refused, nonsense, silent, given_up; /* since the daemon started */
 	int64_t latency_us; /* smoothed */
 	char last_error[SERVER_ERROR_SIZE];
 	int64_t last_error_s; /* wall clock, 0: never */

@@ -13,6 +13,7 @@
 #include "base/deadline.h"
 #include "base/repeat.h"
 #include "scorer/pool.h"
+#include "scorer/tally.h"
 
 /*
  * Pauses between probes of a server that was set aside, milliseconds: doubled from first to last.
@@ -51,7 +52,8 @@ struct server {
 	struct deadline probe_at; /* while not healthy */
 	int64_t last_answer_us;
 	int64_t latency_us; /* smoothed over about eight answers; 0: none yet */
-	uint64_t answered, refused, nonsense, silent;
+	uint64_t answered;   /* by this pool */
+	struct tally *tally; /* a reference */
 	char last_error[SERVER_ERROR_SIZE];
 	int64_t last_error_s;
 	struct server_trouble trouble;

@@ -49,6 +49,14 @@ int check_socket(const char *text, struct err *err)
 	return text[0] == '\0' ? 0 : socket_path_check(text, err);
 }
 
+int check_http_listen(const char *text, struct err *err)
+{
+	struct sockaddr_storage address;
+	socklen_t length;
+
+	return text[0] == '\0' ? 0 : http_address_parse(text, &address, &length, err);
+}
+
 int check_delimiter(const char *text, struct err *err)
 {
 	for (const char *c = text; *c != '\0'; c++)

@@ -151,6 +151,35 @@ int listen_parse(
 	return result;
 }
 
+int http_address_parse(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_length,
+	struct err *err)
+{
+	AUTO(string_free) char *host = strdup(text);
+	struct sockaddr_in *ipv4 = (struct sockaddr_in *)ret_address;
+	struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)ret_address;
+	char *colon = host == NULL ? NULL : strrchr(host, ':');
+	uint16_t port;
+
+	memset(ret_address, 0, sizeof(*ret_address));
+	if (colon == NULL || !parse_port(colon + 1, &port))
+		return err_set(err, "'%s' has no port; write one such as 127.0.0.1:9885", text);
+	*colon = '\0';
+	if (inet_pton(AF_INET, host, &ipv4->sin_addr) == 1) {
+		ipv4->sin_family = AF_INET;
+		ipv4->sin_port = htons(port);
+		*ret_length = sizeof(*ipv4);
+	} else if (host[0] == '[' && inet_pton(AF_INET6, strip_brackets(host), &ipv6->sin6_addr) == 1) {
+		ipv6->sin6_family = AF_INET6;
+		ipv6->sin6_port = htons(port);
+		*ret_length = sizeof(*ipv6);
+	} else {
+		return err_set(err,
+			"'%s' holds no address; write one such as 127.0.0.1:9885 or [::1]:9885",
+			text);
+	}
+	return 0;
+}
+
 /* `host[:port]`, brackets around IPv6; cuts `text` in place. Port 0: none given. */
 static bool split_host_port(char *text, char **ret_host, uint16_t *ret_port)
 {

@@ -179,3 +179,25 @@ bool network_list_matches(const struct network_list *list, const struct sockaddr
 	}
 	return false;
 }
+
+static const struct network loopback[] = {
+	{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127 }, MAPPED_BITS + 8 },
+	{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }, 128 },
+};
+#define LOOPBACKS (sizeof(loopback) / sizeof(loopback[0]))
+
+bool network_is_loopback(const struct network *network)
+{
+	for (size_t i = 0; i < LOOPBACKS; i++)
+		if (network->bits >= loopback[i].bits &&
+			prefix_equal(&loopback[i], network->address))
+			return true;
+	return false;
+}
+
+bool address_is_loopback(const struct sockaddr *address)
+{
+	const struct network_list list = { (struct network *)loopback, LOOPBACKS };
+
+	return network_list_matches(&list, address);
+}

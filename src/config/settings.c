@@ -12,6 +12,7 @@
 
 static void destroy(struct settings *settings)
 {
+	network_list_free(&settings->http_allow);
 	network_list_free(&settings->trusted_networks);
 	network_list_free(&settings->keep_spam_headers_from);
 	for (size_t i = 0; i < settings->scorer_count; i++) {
@@ -133,12 +134,17 @@ bool settings_need_whole_message(const struct settings *settings)
 /* Descriptors beyond one a session and one a scorer's slot: own sockets, threads, files. */
 #define DESCRIPTORS_BESIDES 64
 
+/* Those of http_listen: its connections, the socket, an epoll instance. */
+#define DESCRIPTORS_METRICS 20
+
 /* A slot over HTTP may have a connection in use and an idle one, each with a wake-up pair. */
 #define DESCRIPTORS_HTTP 6
 
 unsigned long long settings_descriptors_needed(const struct settings *settings)
 {
 	unsigned long long needed = settings->max_sessions + DESCRIPTORS_BESIDES;
+
+	needed += settings->http_listen[0] == '\0' ? 0 : DESCRIPTORS_METRICS;
 
 	for (size_t i = 0; i < settings->scorer_count; i++)
 		needed += (unsigned long long)settings->scorers[i].servers.count *

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "config.h"
+#include "config/endpoint.h"
 #include "config/settings_private.h"
 
 static void check_order(const struct policy_fields *fields, struct complaints *complaints)
@@ -28,6 +30,45 @@ static void check_sockets(
 		complain(complaints,
 			scan_line(&scan->sections[0], option_find(SECTION_TOP, "control"), 0),
 			"control is the same socket as listen; choose another path");
+}
+
+#ifdef HAVE_MICROHTTPD
+#define SERVES_HTTP true
+#else
+#define SERVES_HTTP false
+#endif
+
+/* Is anybody beyond this host named? */
+static bool allows_others(const struct network_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!network_is_loopback(&list->items[i]))
+			return true;
+	return false;
+}
+
+/* An address that others can reach must be meant so: then it is said who. */
+static void check_http(
+	const struct settings *settings, const struct scan *scan, struct complaints *complaints)
+{
+	unsigned line =
+		scan_line(&scan->sections[0], option_find(SECTION_TOP, "http_listen"), 0);
+	struct sockaddr_storage address;
+	socklen_t length;
+
+	if (settings->http_listen == NULL || settings->http_listen[0] == '\0' ||
+		http_address_parse(settings->http_listen, &address, &length, NULL) != 0)
+		return;
+	if (!SERVES_HTTP)
+		complain(complaints, line,
+			"http_listen: this spambridge was built without libmicrohttpd; leave it "
+			"out");
+	else if (!address_is_loopback((struct sockaddr *)&address) &&
+		!allows_others(&settings->http_allow))
+		complain(complaints, line,
+			"http_listen = \"%s\" is an address for other hosts, but http_allow names "
+			"none; name there who may ask",
+			settings->http_listen);
 }
 
 static bool section_begun(const struct scan *scan, enum option_section kind)
@@ -97,6 +138,7 @@ void settings_validate(
 	struct settings *settings, const struct scan *scan, struct complaints *complaints)
 {
 	check_sockets(settings, scan, complaints);
+	check_http(settings, scan, complaints);
 	check_scorers(settings, scan, complaints);
 	check_order(&settings->private->top, complaints);
 	check_order(&settings->policy, complaints);

@@ -9,19 +9,6 @@
 
 #define ROW_SIZE 4096
 
-const char *health_word(enum health health)
-{
-	switch (health) {
-	case HEALTH_GOOD:
-		return "healthy";
-	case HEALTH_DEGRADED:
-		return "degraded";
-	case HEALTH_DOWN:
-		break;
-	}
-	return "down";
-}
-
 static long long number(const json_t *object, const char *name)
 {
 	return (long long)json_number_value(json_object_get(object, name));
@@ -43,27 +30,20 @@ static size_t healthy_servers(const json_t *servers)
 	return count;
 }
 
-static const json_t *digest_of(const json_t *status)
-{
-	return json_object_get(json_object_get(status, "upkeep"), "digest");
-}
-
 static bool is_troubled(const json_t *quarantine)
 {
 	return text(quarantine, "trouble")[0] != '\0';
 }
 
-enum health status_health(const json_t *status)
+const char *status_health(const json_t *status)
 {
-	const json_t *servers = json_object_get(status, "servers");
-	const json_t *quarantine = json_object_get(status, "quarantine");
-	size_t healthy = healthy_servers(servers);
+	static const char *const words[] = { "healthy", "degraded", "down" };
+	const char *word = text(status, "health");
 
-	if (healthy == 0)
-		return HEALTH_DOWN;
-	if (is_troubled(quarantine) || json_is_true(json_object_get(digest_of(status), "overdue")))
-		return HEALTH_DEGRADED;
-	return healthy == json_array_size(servers) ? HEALTH_GOOD : HEALTH_DEGRADED;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(word, words[i]) == 0)
+			return words[i];
+	return "down";
 }
 
 /* "3d 4h", "12m 5s": the two largest units. */
@@ -81,6 +61,16 @@ static void span(long long seconds, char *row, size_t size)
 		snprintf(row, size, "%llds", seconds < 0 ? 0 : seconds);
 }
 
+/* Why it is not healthy. */
+static void print_reasons(const json_t *reasons)
+{
+	for (size_t i = 0; i < json_array_size(reasons); i++) {
+		const char *reason = json_string_value(json_array_get(reasons, i));
+
+		say_row("", reason == NULL ? "" : reason);
+	}
+}
+
 static void print_head(const json_t *status, time_t now)
 {
 	const json_t *servers = json_object_get(status, "servers");
@@ -88,7 +78,8 @@ static void print_head(const json_t *status, time_t now)
 
 	snprintf(row, sizeof(row), "%zu of %zu servers answer, %lld messages under way",
 		healthy_servers(servers), json_array_size(servers), number(status, "messages"));
-	say_row(health_word(status_health(status)), row);
+	say_row(status_health(status), row);
+	print_reasons(json_object_get(status, "reasons"));
 	span(number(status, "uptime_s"), since, sizeof(since));
 	snprintf(row, sizeof(row), "version %s, process %lld, up %s, %lld connections",
 		text(status, "program_version"), number(status, "pid"), since,

@@ -244,6 +244,6 @@ bool story_tell(const struct log_line *line, struct strlist *sentences)
 {
 	return tell_envelope(line, sentences) && tell_client(line, sentences) &&
 		tell_verdict(line, sentences) && tell_users(line, sentences) &&
-		tell_tests(line, sentences) &&
-		tell_rule(line, sentences) && tell_outcome(line, sentences);
+		tell_tests(line, sentences) && tell_rule(line, sentences) &&
+		tell_outcome(line, sentences);
 }

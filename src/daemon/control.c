@@ -17,7 +17,9 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "config.h"
+#include "daemon/health.h"
 #include "daemon/metrics.h"
+#include "daemon/metrics_text.h"
 #include "daemon/process.h"
 #include "daemon/runtime.h"
 #include "daemon/socket.h"
@@ -33,7 +35,6 @@
 
 static struct {
 	int fd;
-	time_t started_at;
 } control = { .fd = -1 };
 
 int control_reload(struct strlist *errors)
@@ -60,12 +61,12 @@ int control_reload(struct strlist *errors)
 
 static json_t *server_object(const struct server_view *view)
 {
-	return json_pack("{s:o, s:o, s:b, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:f, s:o, s:I}",
+	return json_pack("{s:o, s:o, s:b, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:I}",
 		"scorer", control_text(view->scorer), "server", control_text(view->server),
 		"healthy", (int)view->healthy, "busy", (int)view->busy, "slots", (int)view->slots,
 		"waiting", (int)view->waiting, "answered", (json_int_t)view->answered, "refused",
 		(json_int_t)view->refused, "nonsense", (json_int_t)view->nonsense, "silent",
-		(json_int_t)view->silent, "latency_ms", (double)view->latency_us / 1000.0,
+		(json_int_t)view->silent, "given_up", (json_int_t)view->given_up, "latency_ms", (double)view->latency_us / 1000.0,
 		"last_error", control_text(view->last_error), "last_error_at",
 		(json_int_t)view->last_error_s);
 }
@@ -82,18 +83,16 @@ static json_t *servers_array(struct pool *pool)
 	return array;
 }
 
-static json_t *counters_object(void)
+static json_t *counters_object(const struct metrics_view *view)
 {
-	struct metrics_counter counters[64];
-	size_t room = sizeof(counters) / sizeof(counters[0]);
-	size_t count = metrics_counters(counters, room);
 	json_t *object = json_object();
 
-	for (size_t i = 0; i < count && i < room; i++) {
+	for (size_t i = 0; i < view->count; i++) {
+		const struct metrics_counter *counter = &view->counters[i];
 		char key[64];
 
-		snprintf(key, sizeof(key), "%s_%s", counters[i].action, counters[i].reason);
-		json_object_set_new(object, key, json_integer((json_int_t)counters[i].count));
+		snprintf(key, sizeof(key), "%s_%s", counter->action, counter->reason);
+		json_object_set_new(object, key, json_integer((json_int_t)counter->count));
 	}
 	return object;
 }
@@ -121,6 +120,30 @@ static json_t *upkeep_object(void)
 		"last_error", control_text(view.last_error));
 }
 
+/* Taken at one moment, so that they add up. */
+static void add_counters(json_t *answer)
+{
+	struct metrics_view view;
+
+	metrics_look(&view);
+	json_object_set_new(answer, "begun", json_integer((json_int_t)view.begun));
+	json_object_set_new(answer, "received", json_integer((json_int_t)view.received));
+	json_object_set_new(answer, "abandoned", json_integer((json_int_t)view.abandoned));
+	json_object_set_new(answer, "counters", counters_object(&view));
+}
+
+static void add_health(json_t *answer)
+{
+	struct strlist reasons = { 0 };
+	json_t *array = json_array();
+
+	json_object_set_new(answer, "health", json_string(health_word(health_look(&reasons))));
+	for (size_t i = 0; i < reasons.count; i++)
+		json_array_append_new(array, control_text(reasons.items[i]));
+	json_object_set_new(answer, "reasons", array);
+	strlist_free(&reasons);
+}
+
 static json_t *status_answer(void)
 {
 	struct pool *pool = runtime_pool();
@@ -129,17 +152,18 @@ static json_t *status_answer(void)
 
 	json_object_set_new(answer, "program_version", json_string(PACKAGE_VERSION));
 	json_object_set_new(answer, "pid", json_integer(getpid()));
-	json_object_set_new(answer, "started_at", json_integer(control.started_at));
-	json_object_set_new(answer, "uptime_s", json_integer(now - control.started_at));
+	json_object_set_new(answer, "started_at", json_integer(runtime_started_at()));
+	json_object_set_new(answer, "uptime_s", json_integer(now - runtime_started_at()));
 	json_object_set_new(answer, "config", control_text(pool_settings(pool)->path));
 	json_object_set_new(answer, "loaded_at", json_integer(runtime_loaded_at()));
 	json_object_set_new(answer, "sessions", json_integer(runtime_sessions()));
 	json_object_set_new(answer, "messages", json_integer(runtime_messages()));
+	add_health(answer);
 	json_object_set_new(answer, "servers", servers_array(pool));
 	json_object_set_new(answer, "late", late_object());
 	json_object_set_new(answer, "quarantine", store_status(runtime_store()));
 	json_object_set_new(answer, "upkeep", upkeep_object());
-	json_object_set_new(answer, "counters", counters_object());
+	add_counters(answer);
 	json_object_set_new(answer, "log_dropped", json_integer((json_int_t)log_dropped()));
 	pool_free(&pool);
 	return answer;
@@ -281,7 +305,6 @@ int control_start(const struct settings *settings, struct err *err)
 	pthread_t thread;
 	int errnum;
 
-	control.started_at = time(NULL);
 	if (settings->control[0] == '\0')
 		return 0;
 	control.fd = socket_listen_unix(settings->control, 0660, err);

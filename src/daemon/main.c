@@ -19,6 +19,7 @@
 #include "config/settings.h"
 #include "daemon/control.h"
 #include "daemon/gate.h"
+#include "daemon/http.h"
 #include "daemon/milter.h"
 #include "daemon/process.h"
 #include "daemon/runtime.h"
@@ -139,7 +140,8 @@ static int open_socket(const struct settings *settings, struct err *err)
 static int start(struct settings *settings, struct err *err)
 {
 	log_setup("spambridge", settings->log, settings->log_level);
-	if (process_raise_descriptors(settings, err) != 0 || open_socket(settings, err) != 0)
+	if (process_raise_descriptors(settings, err) != 0 || http_open(settings, err) != 0 ||
+		open_socket(settings, err) != 0)
 		return -1;
 	if (process_drop_privileges(settings, err) != 0 || catch_signals(err) != 0)
 		return -1;
@@ -147,7 +149,7 @@ static int start(struct settings *settings, struct err *err)
 		return err_set(err, "libcurl does not start");
 	if (log_start(err) != 0 || runtime_start(settings, err) != 0)
 		return -1;
-	if (upkeep_start(err) != 0 || control_start(settings, err) != 0)
+	if (upkeep_start(err) != 0 || control_start(settings, err) != 0 || http_start(err) != 0)
 		return -1;
 	if (threads_start(err) != 0)
 		return -1;

@@ -139,6 +139,7 @@ static struct session *begin_session(SMFICTX *context)
 	if (!runtime_session_begin(pool_settings(pool))) {
 		if (runtime_stop_by().at_us == INT64_MAX)
 			note_crowd(pool_settings(pool)->max_sessions);
+		metrics_put_off();
 		pool_free(&pool);
 		return NULL;
 	}
@@ -304,11 +305,13 @@ static sfsistat on_eom(SMFICTX *context)
 		.store = runtime_store() };
 	take_macros(context, session);
 	session_end(session);
+	metrics_receive();
 	judge(&input, &judgement);
 	answer = apply(context, session, &judgement,
 		&(struct apply_means){ runtime_store(), { input.deadline, input.listener } });
 	judgement_log(&judgement, &session->mail);
 	metrics_count(&judgement);
+	session->answered = true;
 	shadow_offer(runtime_shadow(), &session->mail, &judgement);
 	judgement_free(&judgement);
 	session_reset(session);

@@ -18,7 +18,9 @@ static struct {
 	struct late_store *late;
 	struct shadow *shadow;
 	struct store *store;
+	time_t started_at; /* set once, before there are threads */
 	time_t loaded_at;
+	struct reload_view reload;
 	unsigned sessions, messages;
 	bool stopping;
 	struct deadline stop_by;
@@ -100,7 +102,8 @@ int runtime_start(struct settings *settings, struct err *err)
 	if (state.shadow == NULL)
 		return -1;
 	state.pool = pool_new(settings, NULL, err);
-	state.loaded_at = time(NULL);
+	state.started_at = state.loaded_at = time(NULL);
+	state.reload.last_good = true;
 	return state.pool == NULL ? -1 : 0;
 }
 
@@ -124,6 +127,11 @@ struct shadow *runtime_shadow(void)
 	return state.shadow;
 }
 
+time_t runtime_started_at(void)
+{
+	return state.started_at;
+}
+
 time_t runtime_loaded_at(void)
 {
 	time_t at;
@@ -143,6 +151,9 @@ static void warn_fixed(const struct settings *before, const struct settings *aft
 		log_warn(NULL, "reload: records go where they went (log) until a restart");
 	if (strcmp(before->user, after->user) != 0)
 		log_warn(NULL, "reload: user stays %s until a restart", before->user);
+	if (strcmp(before->http_listen, after->http_listen) != 0)
+		log_warn(NULL, "reload: http_listen stays \"%s\" until a restart",
+			before->http_listen);
 	if (strcmp(before->control, after->control) != 0)
 		log_warn(NULL, "reload: control stays %s until a restart", before->control);
 	if (state.store != NULL &&
@@ -151,7 +162,7 @@ static void warn_fixed(const struct settings *before, const struct settings *aft
 			before->quarantine.directory);
 }
 
-int runtime_reload(struct strlist *errors)
+static int replace(struct strlist *errors)
 {
 	struct pool *before = runtime_pool(), *after, *current;
 	struct settings *settings = settings_load(pool_settings(before)->path, errors);
@@ -181,6 +192,26 @@ int runtime_reload(struct strlist *errors)
 	settings_free(&settings);
 	pool_free(&before);
 	return after == NULL ? -1 : 0;
+}
+
+int runtime_reload(struct strlist *errors)
+{
+	int64_t began_us = clock_now_us();
+	int result = replace(errors);
+
+	pthread_mutex_lock(&state.lock);
+	state.reload.last_good = result == 0;
+	if (result == 0)
+		state.reload.took_us = clock_now_us() - began_us;
+	pthread_mutex_unlock(&state.lock);
+	return result;
+}
+
+void runtime_reload_view(struct reload_view *ret_view)
+{
+	pthread_mutex_lock(&state.lock);
+	*ret_view = state.reload;
+	pthread_mutex_unlock(&state.lock);
 }
 
 bool runtime_session_begin(const struct settings *settings)

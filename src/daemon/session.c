@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "daemon/metrics.h"
 #include "daemon/runtime.h"
 
 struct session *session_new(struct pool *pool)
@@ -20,9 +21,12 @@ struct session *session_new(struct pool *pool)
 
 void session_reset(struct session *session)
 {
-	if (session->counted)
+	if (session->counted) {
+		if (!session->answered)
+			metrics_abandon();
 		runtime_message_end();
-	session->counted = false;
+	}
+	session->counted = session->answered = false;
 	transaction_reset(&session->mail);
 }
 
@@ -40,8 +44,10 @@ void session_free(struct session **session)
 
 static void begin(struct session *session)
 {
-	if (!session->counted)
+	if (!session->counted) {
+		metrics_begin();
 		runtime_message_begin();
+	}
 	session->counted = true;
 	transaction_begin(&session->mail);
 }

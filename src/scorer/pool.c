@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "scorer/pool_private.h"
@@ -157,8 +158,22 @@ static size_t count_servers(const struct pool *pool)
 	return count;
 }
 
+/* What was counted about the server by the pool before, if that knew it. */
+static struct tally *find_tally(const struct pool *before, const struct server *server)
+{
+	for (size_t i = 0; before != NULL && i < before->server_count; i++) {
+		const struct server *other = &before->servers[i];
+
+		if (strcmp(other->scorer->name, server->scorer->name) == 0 &&
+			strcmp(other->setting->text, server->setting->text) == 0)
+			return tally_ref(other->tally);
+	}
+	return tally_new();
+}
+
 /* False when out of memory. */
-static bool enter_server(struct pool *pool, size_t index, const struct server_setting *setting)
+static bool enter_server(struct pool *pool, const struct pool *before, size_t index,
+	const struct server_setting *setting)
 {
 	const struct scorer_setting *scorer = &pool->settings->scorers[index];
 	struct server *server = &pool->servers[pool->server_count];
@@ -169,11 +184,12 @@ static bool enter_server(struct pool *pool, size_t index, const struct server_se
 		.index = pool->server_count,
 		.pause_ms = PROBE_PAUSE_FIRST_MS,
 		.probe_at = deadline_never() };
+	server->tally = find_tally(before, server);
 	/* spamd ends the connection behind each answer. */
 	if (scorer->protocol != SCORER_SPAMD)
 		server->idle = idle_store_new(scorer->max_connections);
 	pool->server_count++;
-	return address_book_add(pool->book, setting) == 0 &&
+	return server->tally != NULL && address_book_add(pool->book, setting) == 0 &&
 		(server->idle != NULL || scorer->protocol == SCORER_SPAMD);
 }
 
@@ -185,7 +201,7 @@ static bool enter_servers(struct pool *pool, const struct pool *before)
 
 		TAILQ_INIT(&pool->queues[s].waiters);
 		for (size_t i = 0; i < list.count; i++)
-			if (!enter_server(pool, s, &list.items[i]))
+			if (!enter_server(pool, before, s, &list.items[i]))
 				return false;
 	}
 	if (before != NULL)
@@ -258,8 +274,10 @@ void pool_free(struct pool **pool)
 	keeper_stop(&gone->keeper);
 	(void)pool_say_repeated(gone, true);
 	address_book_free(&gone->book);
-	for (size_t i = 0; i < gone->server_count; i++)
+	for (size_t i = 0; i < gone->server_count; i++) {
 		idle_store_free(&gone->servers[i].idle);
+		tally_free(&gone->servers[i].tally);
+	}
 	settings_free(&gone->settings);
 	pthread_mutex_destroy(&gone->lock);
 	free(gone->servers);
@@ -321,13 +339,15 @@ struct server_view *pool_view(struct pool *pool, size_t *ret_count)
 		*view = (struct server_view){ .scorer = server->scorer->name,
 			.server = server->setting->text,
 			.healthy = server->healthy,
+			.is_shadow = server->scorer->is_shadow,
 			.busy = server->busy,
 			.slots = server->scorer->max_connections,
 			.waiting = (unsigned)pool->queues[server->scorer_index].waiting,
-			.answered = server->answered,
-			.refused = server->refused,
-			.nonsense = server->nonsense,
-			.silent = server->silent,
+			.answered = atomic_load(&server->tally->answered),
+			.refused = atomic_load(&server->tally->refused),
+			.nonsense = atomic_load(&server->tally->nonsense),
+			.silent = atomic_load(&server->tally->silent),
+			.given_up = atomic_load(&server->tally->given_up),
 			.latency_us = server->latency_us,
 			.last_error_s = server->last_error_s };
 		snprintf(view->last_error, sizeof(view->last_error), "%s", server->last_error);

@@ -29,6 +29,7 @@ struct run {
 	size_t asked_count;
 	struct deadline hedge_at;
 	int64_t started_us;
+	int64_t wait_us;        /* until a server was asked; -1: none was */
 	int64_t winner_us;      /* when the exchange that brought the verdict began */
 	struct verdict failure; /* of the last server that failed */
 	bool ended;             /* the verdict of the question is there */
@@ -124,6 +125,8 @@ static void begin(struct run *run, struct server *server)
 		fail(run, VERDICT_ERROR, "out of memory");
 		return;
 	}
+	if (run->wait_us < 0)
+		run->wait_us = clock_now_us() - run->started_us;
 	run->asked[run->asked_count++] = (struct asked){ server, exchange, target, 1 };
 }
 
@@ -303,6 +306,7 @@ static void begin_run(struct runs *runs, struct scan_question *question)
 	*run = (struct run){ .scan = runs->scan,
 		.question = question,
 		.hedge_at = deadline_never(),
+		.wait_us = -1,
 		.started_us = clock_now_us() };
 	verdict_init(&question->verdict);
 	verdict_init(&run->failure);
@@ -324,6 +328,7 @@ static void end_run(struct run *run)
 	slot_request_free(&run->slots);
 	verdict_free(&run->failure);
 	verdict->scan_us = clock_now_us() - run->started_us;
+	verdict->wait_us = run->wait_us < 0 ? verdict->scan_us : run->wait_us;
 	verdict->truncated = scan_request_truncated(run->question->request);
 	run->ended = true;
 }

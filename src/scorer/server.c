@@ -50,6 +50,7 @@ static enum server_change note_answer(struct server *server, int64_t started_us)
 	int64_t took_us = clock_now_us() - started_us;
 
 	server->answered++;
+	atomic_fetch_add(&server->tally->answered, 1);
 	server->pause_ms = PROBE_PAUSE_FIRST_MS;
 	server->latency_us = server->latency_us == 0 ?
 		took_us :
@@ -71,22 +72,23 @@ enum server_change server_note(
 	case SERVER_ANSWERED:
 		return note_answer(server, started_us);
 	case SERVER_REFUSED:
-		server->refused++;
+		atomic_fetch_add(&server->tally->refused, 1);
 		note_error(server, why);
 		return set_aside(server, outcome);
 	case SERVER_BROKEN:
-		server->refused++;
+		atomic_fetch_add(&server->tally->refused, 1);
 		return note_odd(server, outcome, why);
 	case SERVER_NONSENSE:
-		server->nonsense++;
+		atomic_fetch_add(&server->tally->nonsense, 1);
 		return note_odd(server, outcome, why);
 	case SERVER_SILENT:
-		server->silent++;
+		atomic_fetch_add(&server->tally->silent, 1);
 		note_error(server, why);
 		/* One slow message is no fault of a server that answered others meanwhile. */
 		return server->last_answer_us < started_us ? set_aside(server, outcome) :
 							     SERVER_SAME;
 	case SERVER_UNKNOWN:
+		atomic_fetch_add(&server->tally->given_up, 1);
 		break;
 	}
 	return SERVER_SAME;

@@ -32,7 +32,7 @@ def test_nothing_is_done(start, scorer, score, would, required):
     assert list(line) == MESSAGE_KEYS + ["would"]
     assert (line["action"], line["would"], line["required"]) == ("pass", would, required)
     metrics = run("spambridgectl", "-c", daemon.config_path, "metrics").stdout
-    assert f'spambridge_observed_total{{action="{would}"}} 1' in metrics
+    assert f'spambridge_observed_messages_total{{action="{would}"}} 1' in metrics
 
 
 def test_failure_is_observed(start, scorer):

@@ -140,6 +140,7 @@ class Daemon:
         self.keep_notify = False        # True: leave the notify socket open and unread
         self.process = None
         self.lines = []
+        self._lines_before = 0          # of an earlier process
         self._news = threading.Condition()
         self._reader = None
         self.write_config(config or self._config(servers, protocol, scorer, policy, options,
@@ -206,6 +207,7 @@ class Daemon:
         os.chmod(notify_path, 0o666)
         environment["NOTIFY_SOCKET"] = notify_path
         environment.pop("JOURNAL_STREAM", None)
+        self._lines_before = len(self.lines)
         self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
         if self.process.stderr:
@@ -307,8 +309,50 @@ class Daemon:
         found = run("spambridgectl", "-c", self.config_path, "status", "--json")
         return json.loads(found.stdout)
 
+    def ask(self, command="status"):
+        """The control socket's answer, or None when nobody gives one."""
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(3)
+                client.connect(self.control)
+                client.sendall(json.dumps({"version": 1, "command": command}).encode() + b"\n")
+                with client.makefile("rb") as answer:
+                    return json.loads(answer.readline() or b"null")
+        except OSError:
+            return None
+
+    def check_counters(self):
+        """The law of conservation: every message that began is under way, abandoned or answered,
+        and each that was received was answered once and left one line in the log.
+
+        Messages may be on their way through, so it is given a moment to hold.
+        """
+        if not self.alive() or self._is_frozen() or not os.path.exists(self.control):
+            return
+        seen = []
+
+        def holds():
+            status = self.ask()
+            if status is None:
+                return True
+            answered = sum(status["counters"].values())
+            lines = sum("total_ms=" in line for line in self.lines[self._lines_before:])
+            seen[:] = [f"{name} = {status[name]}" for name in
+                       ("begun", "received", "abandoned", "messages", "log_dropped")]
+            seen.append(f"answered = {answered}, lines = {lines}, {status['counters']}")
+            logged = status["log_dropped"] > 0 or not self._reader or "log_level" in self.config \
+                or "log = stderr" not in self.config or lines == answered
+            return (status["received"] == answered and logged
+                    and status["begun"] == answered + status["abandoned"] + status["messages"])
+        assert ports.wait_until(holds, timeout=10, step=0.05), "; ".join(seen)
+
+    def _is_frozen(self):
+        with open(f"/proc/{self.pid()}/stat", encoding="ascii") as file:
+            return file.read().rpartition(") ")[2][0] in "Tt"
+
     def stop(self, timeout=40.0):
         """SIGTERM; returns (exit status, seconds until it was gone)."""
+        self.check_counters()
         began = time.monotonic()
         self.signal(signal.SIGTERM)
         status = self.process.wait(timeout)
@@ -332,6 +376,13 @@ class Daemon:
 
     def kill(self):
         """End it whatever its state, and remove the workspace."""
+        try:
+            if self.process:
+                self.check_counters()
+        finally:
+            self._kill()
+
+    def _kill(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
