@@ -28,8 +28,8 @@ int listen_parse(
  * `address:port` of `http_listen`, the address literal and an IPv6 one in brackets: no name is
  * looked up.
  */
-int http_address_parse(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_length,
-	struct err *err);
+int http_address_parse(const char *text, struct sockaddr_storage *ret_address,
+	socklen_t *ret_length, struct err *err);
 
 /*
  * A scorer's server: `unix:/path`, `tcp://host[:port]` or `tls://host[:port]` for spamd (port 783

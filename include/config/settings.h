@@ -137,7 +137,7 @@ struct settings {
 	struct listen_setting listen;
 	char *socket_group; /* "": leave as it is */
 	mode_t socket_mode;
-	char *control; /* path of the control socket, "": none */
+	char *control;     /* path of the control socket, "": none */
 	char *http_listen; /* "": none; see config/endpoint.h */
 	struct network_list http_allow;
 	char *user;

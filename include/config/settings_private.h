@@ -14,8 +14,8 @@
 
 struct settings_private {
 	atomic_uint references;
-	struct strlist pool;      /* owns every string of the snapshot */
-	struct policy_fields top; /* policy options that stand at the top level */
+	struct strlist pool;             /* owns every string of the snapshot */
+	struct policy_fields top;        /* policy options that stand at the top level */
 	unsigned lines[OPTION_ROWS_MAX]; /* of the others there, by their row; 0: not set */
 };
 

@@ -62,7 +62,7 @@ struct verdict {
 	struct message_edits *edits; /* NULL: none */
 	char *scorer;                /* section name; owned */
 	char *server;                /* address; owned; NULL when none was reached */
-	int64_t wait_us; /* of scan_us: until a server had a free slot */
+	int64_t wait_us;             /* of scan_us: until a server had a free slot */
 	int64_t scan_us;             /* time from asking to the verdict */
 	bool late;                   /* came from an earlier attempt's finished scan */
 	bool truncated;              /* only the head of the message was scored */

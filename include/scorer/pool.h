@@ -72,6 +72,7 @@ void pool_free(struct pool **pool);
  */
 struct deadline pool_say_repeated(struct pool *pool, bool early);
 
+/* The configuration that it is for. */
 const struct settings *pool_settings(const struct pool *pool);
 
 /*
@@ -130,9 +131,9 @@ struct server_view {
 	bool healthy;
 	bool is_shadow;
 	unsigned busy, slots;
-	unsigned waiting; /* of its scorer */
+	unsigned waiting;                                       /* of its scorer */
 	uint64_t answered, refused, nonsense, silent, given_up; /* since the daemon started */
-	int64_t latency_us; /* smoothed */
+	int64_t latency_us;                                     /* smoothed */
 	char last_error[SERVER_ERROR_SIZE];
 	int64_t last_error_s; /* wall clock, 0: never */
 };

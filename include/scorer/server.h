@@ -51,7 +51,7 @@ struct server {
 	int pause_ms;             /* before the next probe; grows until a message is answered */
 	struct deadline probe_at; /* while not healthy */
 	int64_t last_answer_us;
-	int64_t latency_us; /* smoothed over about eight answers; 0: none yet */
+	int64_t latency_us;  /* smoothed over about eight answers; 0: none yet */
 	uint64_t answered;   /* by this pool */
 	struct tally *tally; /* a reference */
 	char last_error[SERVER_ERROR_SIZE];

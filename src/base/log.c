@@ -294,14 +294,14 @@ static void log_va(const struct kind *wanted, const char *id, const char *format
 		write_record(&kind, text);
 }
 
-#define LOG_FUNCTION(name, severity)                             \
-	void name(const char *id, const char *format, ...)       \
-	{                                                        \
+#define LOG_FUNCTION(name, severity)                              \
+	void name(const char *id, const char *format, ...)        \
+	{                                                         \
 		const struct kind kind = { .level = (severity) }; \
-		va_list args;                                    \
-		va_start(args, format);                          \
-		log_va(&kind, id, format, args);                 \
-		va_end(args);                                    \
+		va_list args;                                     \
+		va_start(args, format);                           \
+		log_va(&kind, id, format, args);                  \
+		va_end(args);                                     \
 	}
 
 LOG_FUNCTION(log_err, LOG_LEVEL_ERROR)

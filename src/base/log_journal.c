@@ -31,9 +31,8 @@ bool journal_next_pair(const char *text, size_t *position, struct journal_pair *
 		*position = end;
 		if (length == 0 || text[key + length] != '=')
 			continue; /* a word, not a pair */
-		*ret_pair = (struct journal_pair){
-			key, length, key + length + 1, end - (key + length + 1)
-		};
+		*ret_pair = (struct journal_pair){ key, length, key + length + 1,
+			end - (key + length + 1) };
 		return true;
 	}
 	return false;

@@ -151,8 +151,8 @@ int listen_parse(
 	return result;
 }
 
-int http_address_parse(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_length,
-	struct err *err)
+int http_address_parse(const char *text, struct sockaddr_storage *ret_address,
+	socklen_t *ret_length, struct err *err)
 {
 	AUTO(string_free) char *host = strdup(text);
 	struct sockaddr_in *ipv4 = (struct sockaddr_in *)ret_address;
@@ -168,7 +168,8 @@ int http_address_parse(const char *text, struct sockaddr_storage *ret_address, s
 		ipv4->sin_family = AF_INET;
 		ipv4->sin_port = htons(port);
 		*ret_length = sizeof(*ipv4);
-	} else if (host[0] == '[' && inet_pton(AF_INET6, strip_brackets(host), &ipv6->sin6_addr) == 1) {
+	} else if (host[0] == '[' &&
+		inet_pton(AF_INET6, strip_brackets(host), &ipv6->sin6_addr) == 1) {
 		ipv6->sin6_family = AF_INET6;
 		ipv6->sin6_port = htons(port);
 		*ret_length = sizeof(*ipv6);

@@ -51,8 +51,7 @@ static bool allows_others(const struct network_list *list)
 static void check_http(
 	const struct settings *settings, const struct scan *scan, struct complaints *complaints)
 {
-	unsigned line =
-		scan_line(&scan->sections[0], option_find(SECTION_TOP, "http_listen"), 0);
+	unsigned line = scan_line(&scan->sections[0], option_find(SECTION_TOP, "http_listen"), 0);
 	struct sockaddr_storage address;
 	socklen_t length;
 

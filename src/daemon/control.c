@@ -66,9 +66,9 @@ static json_t *server_object(const struct server_view *view)
 		"healthy", (int)view->healthy, "busy", (int)view->busy, "slots", (int)view->slots,
 		"waiting", (int)view->waiting, "answered", (json_int_t)view->answered, "refused",
 		(json_int_t)view->refused, "nonsense", (json_int_t)view->nonsense, "silent",
-		(json_int_t)view->silent, "given_up", (json_int_t)view->given_up, "latency_ms", (double)view->latency_us / 1000.0,
-		"last_error", control_text(view->last_error), "last_error_at",
-		(json_int_t)view->last_error_s);
+		(json_int_t)view->silent, "given_up", (json_int_t)view->given_up, "latency_ms",
+		(double)view->latency_us / 1000.0, "last_error", control_text(view->last_error),
+		"last_error_at", (json_int_t)view->last_error_s);
 }
 
 static json_t *servers_array(struct pool *pool)

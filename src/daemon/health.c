@@ -103,7 +103,8 @@ static enum health look_at_process(struct strlist *reasons)
 
 	runtime_reload_view(&reload);
 	if (!reload.last_good)
-		health = degraded(reasons, "the last reload failed: a former configuration is in use");
+		health = degraded(
+			reasons, "the last reload failed: a former configuration is in use");
 	if (threads_waiting() > 0)
 		health = degraded(reasons, "%u sessions wait for a thread", threads_waiting());
 	return health;

@@ -145,7 +145,8 @@ static void print_scans(struct buf *out, const struct server_view *views, size_t
 /* Scans wait for any server of a scorer, whose servers stand together. */
 static void print_waiting(struct buf *out, const struct server_view *views, size_t count)
 {
-	head(out, "scans_waiting", "gauge", "Scans that wait for a slot of a server of the scorer.");
+	head(out, "scans_waiting", "gauge",
+		"Scans that wait for a slot of a server of the scorer.");
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && views[i].scorer == views[i - 1].scorer)
 			continue;
@@ -223,7 +224,7 @@ static void print_process(struct buf *out)
 	buf_puts(out, "spambridge_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
 	single(out, "health", "gauge", "0 healthy, 1 degraded, 2 down.", health_look(&reasons));
 	strlist_free(&reasons);
-	single(out, "start_timestamp_seconds", "gauge", "When the daemon started.",
+	single(out, "start_time_seconds", "gauge", "When the daemon started.",
 		(uint64_t)runtime_started_at());
 	single(out, "config_last_reload_successful", "gauge",
 		"1 unless the last reading of the configuration failed.", reload.last_good);

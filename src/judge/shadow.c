@@ -166,7 +166,7 @@ static void report(const struct shadow_job *job, const struct verdict *verdict)
 	buf_init(&text, LIMIT_LOG_VALUE * 2);
 	encode_log(&text, id, strlen(id));
 	log_pairs("shadow id=%s scorer=%s score=%s action=%s shadow=%s shadow_score=%s "
-		"shadow_action=%s shadow_reason=%s shadow_ms=%llu",
+		  "shadow_action=%s shadow_reason=%s shadow_ms=%llu",
 		buf_text(&text), job->scorer, score_format(job->score, 0, score), job->action,
 		pool_settings(job->pool)->shadow, score_of(verdict, other),
 		would_be_action(job, verdict), verdict_status_name(verdict->status),

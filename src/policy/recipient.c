@@ -38,6 +38,6 @@ void recipient_policy(const struct settings *settings, const struct recipient_fa
 		policy_lookup(settings, recipient, ret_fields);
 	skip_self(ret_fields, recipient);
 	policy_mailbox(settings, recipient, &mailbox);
-	ret_fields->accepted = policy_accepts(
-		ret_fields, mailbox.address, &accept, &ret_fields->accepted_by);
+	ret_fields->accepted =
+		policy_accepts(ret_fields, mailbox.address, &accept, &ret_fields->accepted_by);
 }

@@ -32,8 +32,8 @@ static struct server_news follow_change(struct pool *pool, struct server *server
 }
 
 /* Say it and wake the keeper, who keeps an eye on it; called without the lock. */
-static void announce(struct pool *pool, const struct server *server,
-	const struct server_news *news, enum server_change change)
+static void announce(struct pool *pool, const struct server *server, const struct server_news *news,
+	enum server_change change)
 {
 	server_news_say(server, news);
 	if (change != SERVER_SAME || news->kind != NEWS_NONE)

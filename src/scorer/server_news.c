@@ -78,8 +78,7 @@ struct server_news server_news_look(struct server *server, bool early)
 	struct server_trouble *trouble = &server->trouble;
 	struct server_news news = news_of(server, NEWS_NONE);
 
-	switch (repeat_look(
-		&trouble->repeat, clock_now_us(), early, &news.count, &news.seconds)) {
+	switch (repeat_look(&trouble->repeat, clock_now_us(), early, &news.count, &news.seconds)) {
 	case REPEAT_COUNTED:
 		news.kind = NEWS_REPEATED;
 		trouble->counted = true;
@@ -105,8 +104,9 @@ void server_news_say(const struct server *server, const struct server_news *news
 		log_warn(NULL, "scorer %s: server %s is set aside until it answers again: %s",
 			scorer, name, news->why);
 		if (news->none_left)
-			log_err(NULL, "no server of any scorer answers: on_failure decides until "
-				      "one does");
+			log_err(NULL,
+				"no server of any scorer answers: on_failure decides until "
+				"one does");
 		break;
 	case NEWS_ANSWERS:
 		log_info(NULL, "scorer %s: server %s answers", scorer, name);

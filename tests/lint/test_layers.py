@@ -12,6 +12,7 @@ ONLY_IN = {     # start of a header's name: files or rooms that may include it
     "libmilter/": ["daemon/milter.", "daemon/apply.", "daemon/gate."],
     "curl/": ["scorer/", "quarantine/courier_smtp.", "daemon/main.", "ctl/"],
     "confuse.h": ["config/"],
+    "microhttpd.h": ["daemon/http."],
     "spawn.h": ["ctl/", "quarantine/courier_sendmail."],
 }
 

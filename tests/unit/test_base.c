@@ -229,14 +229,13 @@ static void repetitions_are_counted(void **state)
 	assert_int_equal(
 		repeat_look(&repeat, begin_us + REPEAT_PERIOD_US - 1, false, &count, &seconds),
 		REPEAT_NOTHING);
-	assert_int_equal(
-		repeat_look(&repeat, begin_us + REPEAT_PERIOD_US, false, &count, &seconds),
+	assert_int_equal(repeat_look(&repeat, begin_us + REPEAT_PERIOD_US, false, &count, &seconds),
 		REPEAT_COUNTED);
 	assert_int_equal(count, 57);
 	assert_int_equal(seconds, 60);
 	/* a quiet period ends it, an early look does not */
-	assert_int_equal(repeat_look(&repeat, begin_us + REPEAT_PERIOD_US + 1, true, &count,
-				 &seconds),
+	assert_int_equal(
+		repeat_look(&repeat, begin_us + REPEAT_PERIOD_US + 1, true, &count, &seconds),
 		REPEAT_NOTHING);
 	assert_int_equal(
 		repeat_look(&repeat, begin_us + 2 * REPEAT_PERIOD_US, false, &count, &seconds),
