@@ -27,6 +27,13 @@ bool milter_list_next(const char *list, size_t *position, struct milter_entry *r
 bool milter_entry_is_ours(const char *list, const struct milter_entry *entry,
 	const struct listen_setting *listen, const char *queue_directory);
 
+/*
+ * Append what an entry in braces says of a setting of its own, such as content_timeout in
+ * "{ unix:x, content_timeout=5s }". False when it says nothing.
+ */
+bool milter_entry_setting(
+	const char *list, const struct milter_entry *entry, const char *name, struct buf *out);
+
 /* How many entries are ours. */
 size_t milter_list_count(
 	const char *list, const struct listen_setting *listen, const char *queue_directory);

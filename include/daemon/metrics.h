@@ -14,9 +14,12 @@
 
 #include "judge/judge.h"
 
-/* A message began; was received to its end; was given up by the mail server before its answer. */
+/*
+ * A message began; was received to its end, with a queue id or without; was given up by the mail
+ * server before its answer.
+ */
 void metrics_begin(void);
-void metrics_receive(void);
+void metrics_receive(bool has_id);
 void metrics_abandon(void);
 
 /* A message that was received is judged and answered. */
@@ -49,7 +52,7 @@ struct metrics_histogram {
 
 /* All counters at one moment. */
 struct metrics_view {
-	uint64_t begun, received, abandoned, put_off;
+	uint64_t begun, received, without_id, abandoned, put_off;
 	struct metrics_counter counters[METRICS_COUNTERS];
 	size_t count;
 	struct metrics_observed {

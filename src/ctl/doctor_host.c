@@ -246,6 +246,70 @@ static void check_freshness(struct doctor *doctor, const json_t *status)
 			"the configuration was changed after the daemon had read it");
 }
 
+/*
+ * The filter asks for the macros that it needs, and Postfix's lists of macros do not matter; a mail
+ * server that does not listen shows in the messages.
+ */
+static void check_macros(struct doctor *doctor, const json_t *status)
+{
+	long long without = json_integer_value(json_object_get(status, "without_id"));
+	long long received = json_integer_value(json_object_get(status, "received"));
+
+	if (without > 0)
+		doctor_say(doctor, DIAGNOSIS_FINDING,
+			"postconf -X milter_data_macros milter_end_of_header_macros "
+			"milter_end_of_data_macros && postfix reload",
+			"%lld of %lld messages came without a queue id: the mail server does not "
+			"send the macro i, so that the log does not tell which message is meant",
+			without, received);
+	else if (received > 0)
+		doctor_say(doctor, DIAGNOSIS_GOOD, NULL,
+			"the mail server sends the macros that the filter asks for");
+}
+
+/* Bytes that the daemon leaves to others (daemon/runtime.c), and some mail. */
+#define STORE_ROOM (128LL * 1024 * 1024)
+
+/*
+ * The quarantine as the running daemon sees it: the service manager may have made it read-only for
+ * it (ProtectSystem= in the unit), which no permission shows.
+ */
+static void check_store_mount(struct doctor *doctor, pid_t pid)
+{
+	const char *directory = doctor->settings->quarantine.directory;
+	char path[PATH_MAX], mend[MEND_SIZE];
+	struct statvfs seen, here;
+
+	if (pid <= 0 || !settings_need_whole_message(doctor->settings))
+		return;
+	snprintf(path, sizeof(path), "/proc/%ld/root%s", (long)pid, directory);
+	if (statvfs(path, &seen) != 0 || statvfs(directory, &here) != 0)
+		return;
+	if ((here.f_flag & ST_RDONLY) != 0)
+		doctor_say(doctor, DIAGNOSIS_FINDING,
+			doctor_mend(mend, "mount -o remount,rw \"$(stat -c %%m '%s')\"", directory),
+			"the quarantine %s is on a file system that is mounted read-only",
+			directory);
+	else if ((seen.f_flag & ST_RDONLY) != 0)
+		doctor_say(doctor, DIAGNOSIS_FINDING,
+			doctor_mend(mend,
+				"mkdir -p /etc/systemd/system/spambridge.service.d && printf "
+				"'[Service]\\nReadWritePaths=%s\\n' > "
+				"/etc/systemd/system/spambridge.service.d/quarantine.conf && "
+				"systemctl daemon-reload && systemctl restart spambridge",
+				directory),
+			"the quarantine %s is read-only for the daemon (a sandbox of its service)",
+			directory);
+	else if ((long long)seen.f_bavail * (long long)seen.f_frsize < STORE_ROOM)
+		doctor_say(doctor, DIAGNOSIS_FINDING,
+			doctor_mend(mend, "spambridgectl -c '%s' quarantine expire --dry-run",
+				doctor->tool->config),
+			"the quarantine %s has less than %lld MB left; mail that is to be held "
+			"will "
+			"be put off",
+			directory, STORE_ROOM / (1024 * 1024));
+}
+
 void doctor_check_daemon(struct doctor *doctor)
 {
 	const char *path = doctor->settings->control;
@@ -259,8 +323,10 @@ void doctor_check_daemon(struct doctor *doctor)
 			doctor_say(doctor, DIAGNOSIS_NOTE, NULL, "%s", err.text);
 		else
 			check_freshness(doctor, status);
+		check_macros(doctor, status);
 		pid = (pid_t)json_integer_value(json_object_get(status, "pid"));
 	}
 	check_descriptors(doctor, pid);
+	check_store_mount(doctor, pid);
 	json_decref(status);
 }

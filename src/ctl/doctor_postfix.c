@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* doctor: can Postfix reach the daemon, and does it ask it the right way? */
+/* doctor: does Postfix know the daemon, and can it reach it? */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -7,19 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/doctor.h"
+#include "ctl/doctor_mta.h"
 #include "ctl/milter_list.h"
 #include "ctl/postconf.h"
-
-/* Postfix's timeout must be this much longer than the deadline, milliseconds. */
-#define TIMEOUT_MARGIN_MS 1000
-
-struct mta {
-	struct doctor *doctor;
-	struct buf queue, milters, owner;
-	char with_directory[PATH_MAX + 32]; /* " -c 'DIR'" for postconf, or "" */
-	char for_enable[PATH_MAX + 32];     /* " --config-dir 'DIR'", or "" */
-};
 
 static const char *listen_path(const struct mta *mta)
 {
@@ -31,8 +21,7 @@ static bool is_unix(const struct mta *mta)
 	return mta->doctor->settings->listen.family == LISTEN_UNIX;
 }
 
-/* One value; "" when postconf fails. */
-static void value_of(const struct mta *mta, const char *name, struct buf *out)
+void mta_value(const struct mta *mta, const char *name, struct buf *out)
 {
 	buf_clear(out);
 	(void)postconf_value(mta->doctor->config_dir, name, out, NULL);
@@ -160,7 +149,7 @@ static bool is_chrooted(const struct mta *mta, const char *service)
 	buf_init(&level, POSTCONF_VALUE_SIZE);
 	snprintf(pattern, sizeof(pattern), "%s/chroot", service);
 	(void)postconf_services(mta->doctor->config_dir, "-F", pattern, &out, NULL);
-	value_of(mta, "compatibility_level", &level);
+	mta_value(mta, "compatibility_level", &level);
 	value = strrchr(buf_text(&out), '=');
 	/* "-" is the default: "n" since compatibility level 1 (postconf(5)). */
 	chrooted = value != NULL &&
@@ -224,88 +213,6 @@ static void check_reach(struct mta *mta)
 	account_free(&account);
 }
 
-/* Postfix's time values: digits with one of s m h d w; -1 for anything else. */
-static long long parse_time_ms(const char *text)
-{
-	static const char units[] = "smhdw";
-	static const long long seconds[] = { 1, 60, 3600, 86400, 604800 };
-	char *end;
-	long long number;
-	const char *unit;
-
-	if (text[0] < '0' || text[0] > '9' || strlen(text) > 10)
-		return -1;
-	number = strtoll(text, &end, 10);
-	if (*end == '\0')
-		return number * 1000;
-	unit = strchr(units, *end);
-	return unit == NULL || end[1] != '\0' ? -1 : number * seconds[unit - units] * 1000;
-}
-
-static void check_timeout(struct mta *mta, struct buf *value)
-{
-	const struct settings *settings = mta->doctor->settings;
-	char mend[MEND_SIZE];
-
-	value_of(mta, "milter_content_timeout", value);
-	if (parse_time_ms(buf_text(value)) >= settings->deadline_ms + TIMEOUT_MARGIN_MS)
-		doctor_say(mta->doctor, DIAGNOSIS_GOOD, NULL,
-			"milter_content_timeout = %s is longer than the deadline", buf_text(value));
-	else
-		doctor_say(mta->doctor, DIAGNOSIS_FINDING,
-			doctor_mend(mend, "postconf%s -e 'milter_content_timeout = 300s'",
-				mta->with_directory),
-			"milter_content_timeout = %s is not longer than the deadline of %lld ms",
-			buf_text(value), (long long)settings->deadline_ms);
-}
-
-static void check_protocol(struct mta *mta, struct buf *value)
-{
-	char mend[MEND_SIZE];
-
-	value_of(mta, "milter_protocol", value);
-	if (strcmp(buf_text(value), "6") == 0)
-		doctor_say(mta->doctor, DIAGNOSIS_GOOD, NULL, "milter_protocol = 6");
-	else
-		doctor_say(mta->doctor, DIAGNOSIS_FINDING,
-			doctor_mend(
-				mend, "postconf%s -e 'milter_protocol = 6'", mta->with_directory),
-			"milter_protocol = %s: white space of header fields gets lost below 6",
-			buf_text(value));
-}
-
-static void check_default_action(struct mta *mta, struct buf *value)
-{
-	char mend[MEND_SIZE];
-
-	value_of(mta, "milter_default_action", value);
-	if (strcmp(buf_text(value), "tempfail") == 0)
-		doctor_say(mta->doctor, DIAGNOSIS_GOOD, NULL, "milter_default_action = tempfail");
-	else
-		doctor_say(mta->doctor, DIAGNOSIS_NOTE,
-			doctor_mend(mend, "postconf%s -e 'milter_default_action = tempfail'",
-				mta->with_directory),
-			"milter_default_action = %s is what happens while the daemon is away; "
-			"tempfail "
-			"lets no mail through unchecked and loses none",
-			buf_text(value));
-}
-
-/* Services whose own -o smtpd_milters leaves us out or in. */
-static void check_overrides(struct mta *mta, struct buf *value)
-{
-	buf_clear(value);
-	if (postconf_services(mta->doctor->config_dir, "-P", "*/*/smtpd_milters", value, NULL) != 0)
-		return;
-	for (const char *line = buf_text(value); *line != '\0'; line += line[0] == '\n') {
-		size_t length = strcspn(line, "\n");
-
-		doctor_say(mta->doctor, DIAGNOSIS_NOTE, NULL,
-			"master.cf has filters of its own for a service: %.*s", (int)length, line);
-		line += length;
-	}
-}
-
 static void mta_init(struct mta *mta, struct doctor *doctor)
 {
 	const char *directory = doctor->config_dir;
@@ -320,18 +227,6 @@ static void mta_init(struct mta *mta, struct doctor *doctor)
 	snprintf(mta->for_enable, sizeof(mta->for_enable), " --config-dir '%s'", directory);
 }
 
-static void check_settings(struct mta *mta)
-{
-	struct buf value;
-
-	buf_init(&value, POSTCONF_VALUE_SIZE);
-	check_timeout(mta, &value);
-	check_protocol(mta, &value);
-	check_default_action(mta, &value);
-	check_overrides(mta, &value);
-	buf_free(&value);
-}
-
 void doctor_check_postfix(struct doctor *doctor)
 {
 	struct err err = ERR_INIT;
@@ -342,12 +237,12 @@ void doctor_check_postfix(struct doctor *doctor)
 		doctor_say(doctor, doctor->config_dir == NULL ? DIAGNOSIS_NOTE : DIAGNOSIS_FINDING,
 			NULL, "Postfix was not examined: %s", err.text);
 	} else {
-		value_of(&mta, "smtpd_milters", &mta.milters);
-		value_of(&mta, "mail_owner", &mta.owner);
+		mta_value(&mta, "smtpd_milters", &mta.milters);
+		mta_value(&mta, "mail_owner", &mta.owner);
 		check_listed(&mta);
 		check_services(&mta);
 		check_reach(&mta);
-		check_settings(&mta);
+		doctor_check_mta_settings(&mta);
 	}
 	buf_free(&mta.queue);
 	buf_free(&mta.milters);

@@ -51,6 +51,27 @@ static void entry_address(const char *list, const struct milter_entry *entry, ch
 		(int)(length < ADDRESS_SIZE ? length : ADDRESS_SIZE), from);
 }
 
+bool milter_entry_setting(
+	const char *list, const struct milter_entry *entry, const char *name, struct buf *out)
+{
+	const char *at = list + entry->start, *end = at + entry->length;
+	size_t length = strlen(name);
+
+	for (; at < end; at += strcspn(at, SEPARATORS "}")) {
+		const char *value;
+
+		at += strspn(at, SEPARATORS "{}");
+		if (at >= end || strncmp(at, name, length) != 0)
+			continue;
+		value = at + length + strspn(at + length, " \t\r\n");
+		if (*value != '=')
+			continue;
+		value += 1 + strspn(value + 1, " \t\r\n");
+		return buf_append(out, value, strcspn(value, SEPARATORS "}"));
+	}
+	return false;
+}
+
 const char *path_below(const char *path, const char *queue_directory)
 {
 	size_t length = strlen(queue_directory);

@@ -128,6 +128,7 @@ static void add_counters(json_t *answer)
 	metrics_look(&view);
 	json_object_set_new(answer, "begun", json_integer((json_int_t)view.begun));
 	json_object_set_new(answer, "received", json_integer((json_int_t)view.received));
+	json_object_set_new(answer, "without_id", json_integer((json_int_t)view.without_id));
 	json_object_set_new(answer, "abandoned", json_integer((json_int_t)view.abandoned));
 	json_object_set_new(answer, "counters", counters_object(&view));
 }

@@ -62,9 +62,11 @@ void metrics_begin(void)
 	add_one(&metrics.view.begun);
 }
 
-void metrics_receive(void)
+void metrics_receive(bool has_id)
 {
 	add_one(&metrics.view.received);
+	if (!has_id)
+		add_one(&metrics.view.without_id);
 }
 
 void metrics_abandon(void)

@@ -84,6 +84,9 @@ static void print_messages(struct buf *out)
 		view.begun);
 	single(out, "messages_received_total", "counter", "Messages received to their end.",
 		view.received);
+	single(out, "messages_without_id_total", "counter",
+		"Messages received without a queue id: the mail server sends no macro i.",
+		view.without_id);
 	single(out, "messages_abandoned_total", "counter",
 		"Messages that the mail server gave up before their end.", view.abandoned);
 	single(out, "messages_under_way", "gauge",

@@ -305,7 +305,7 @@ static sfsistat on_eom(SMFICTX *context)
 		.store = runtime_store() };
 	take_macros(context, session);
 	session_end(session);
-	metrics_receive();
+	metrics_receive(session->mail.envelope.queue_id != NULL);
 	judge(&input, &judgement);
 	answer = apply(context, session, &judgement,
 		&(struct apply_means){ runtime_store(), { input.deadline, input.listener } });

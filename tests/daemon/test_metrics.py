@@ -171,6 +171,7 @@ def test_the_dashboard_shows_everything(watched):
     shown |= set(re.findall(r"\bspambridge_\w+", (MONITORING / "alerts.yml").read_text()))
     assert watched.names() - shown <= {f"spambridge_{name}" for name in (
         "messages_begun_total", "messages_abandoned_total", "messages_under_way",
+        "messages_without_id_total",
         "observed_messages_total", "late_scans_total", "late_verdicts_total",
         "quarantine_writes_total", "build_info", "start_time_seconds", "log_dropped_total",
         "config_last_reload_duration_seconds", "sessions_without_thread")}

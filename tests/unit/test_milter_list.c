@@ -124,12 +124,47 @@ static void test_address(void **state)
 	check_address(&six, "inet:[::1]:8891");
 }
 
+static void test_settings_of_an_entry(void **state)
+{
+	static const struct {
+		const char *list, *name, *value; /* value NULL: none */
+	} rows[] = {
+		{ "unix:a", "protocol", NULL },
+		{ "", "protocol", NULL },
+		{ "{ unix:a, protocol=4 }", "protocol", "4" },
+		{ "{ unix:a, protocol = 4, default_action=accept }", "protocol", "4" },
+		{ "{ unix:a protocol=4 content_timeout\t=\t5s}", "content_timeout", "5s" },
+		{ "{unix:a,protocol=4}", "protocol", "4" },
+		{ "{ unix:protocol=4 }", "protocol", NULL },
+		{ "{ unix:a, command_timeout=5s }", "content_timeout", NULL },
+		{ "{ unix:a, protocol }", "protocol", NULL },
+		{ "{ unix:a, protocol=", "protocol", "" },
+		{ "{ unix:a } protocol=4", "protocol", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct milter_entry entry = { 0 };
+		size_t position = 0;
+		struct buf out;
+
+		buf_init(&out, 100);
+		print_message("%s\n", rows[i].list);
+		(void)milter_list_next(rows[i].list, &position, &entry);
+		assert_int_equal(milter_entry_setting(rows[i].list, &entry, rows[i].name, &out),
+			rows[i].value != NULL);
+		assert_string_equal(buf_text(&out), rows[i].value == NULL ? "" : rows[i].value);
+		buf_free(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find_and_remove),
 		cmocka_unit_test(test_add_and_back),
 		cmocka_unit_test(test_address),
+		cmocka_unit_test(test_settings_of_an_entry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
