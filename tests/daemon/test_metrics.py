@@ -173,7 +173,7 @@ def test_the_dashboard_shows_everything(watched):
         "messages_begun_total", "messages_abandoned_total", "messages_under_way",
         "messages_without_id_total",
         "observed_messages_total", "late_scans_total", "late_verdicts_total",
-        "quarantine_writes_total", "build_info", "start_time_seconds", "log_dropped_total",
+        "quarantine_stored_total", "build_info", "start_time_seconds", "log_dropped_total",
         "config_last_reload_duration_seconds", "sessions_without_thread")}
 
 
