@@ -60,8 +60,8 @@ static void check_http(
 		return;
 	if (!SERVES_HTTP)
 		complain(complaints, line,
-			"http_listen: this spambridge was built without libmicrohttpd; leave it "
-			"out");
+			"http_listen is not supported by this build, which has no libmicrohttpd; "
+			"leave it out");
 	else if (!address_is_loopback((struct sockaddr *)&address) &&
 		!allows_others(&settings->http_allow))
 		complain(complaints, line,

@@ -103,6 +103,7 @@ class Place:
         self.tool.file("new.conf", self.daemon.config.replace("tag = 5.0", "tag = 8.0"))
         self.tool.file("broken.conf", "deadlin = 3s\n" + self.daemon.config)
         self.tool.file("spamass-milter", 'OPTIONS="-u nobody -i 127.0.0.1 -r 8 -x"\n')
+        Path(self.tool.file("sendmail", "#!/bin/sh\nexec cat >/dev/null\n")).chmod(0o755)
         for name in ("new.conf", "broken.conf"):
             (self.path / name).chmod(0o644)
 

@@ -10,10 +10,12 @@ import time
 import pytest
 from support import ports
 from support.badscorer import BadScorer
-from support.daemon import Daemon, Workspace, run
+from support.daemon import Daemon, Workspace, knows, run
 from support.messages import make
 from support.mta import send
 
+pytestmark = pytest.mark.skipif(not knows('http_listen = "127.0.0.1:9885"'),
+                                reason="a build without libmicrohttpd")
 CONNECTIONS = 16    # answered at a time
 LIFETIME = 5.0      # of a connection, seconds
 
