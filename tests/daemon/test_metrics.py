@@ -174,7 +174,9 @@ def test_the_dashboard_shows_everything(watched):
         "messages_begun_total", "messages_abandoned_total", "messages_under_way",
         "messages_without_id_total",
         "observed_messages_total", "late_scans_total", "late_verdicts_total",
-        "quarantine_stored_total", "build_info", "start_time_seconds", "log_dropped_total",
+        "quarantine_stored_total", "expired_total", "expiry_announced_total",
+        "expiry_failed_total", "expiry_timestamp_seconds", "digest_timestamp_seconds",
+        "build_info", "start_time_seconds", "log_dropped_total",
         "config_last_reload_duration_seconds", "sessions_without_thread")}
 
 
@@ -229,7 +231,7 @@ def test_prometheus_understands_it_all(watched, tmp_path):
         assert server.query("spambridge_health")[0]["value"][1] == "1"      # one of two servers
         assert server.query('spambridge_messages_total{action="reject"}')[0]["value"][1] == "1"
         rules = [rule for group in server.ask("rules")["groups"] for rule in group["rules"]]
-        assert len(rules) == 6 and {rule["health"] for rule in rules} == {"ok"}
+        assert len(rules) == 7 and {rule["health"] for rule in rules} == {"ok"}
         states = {rule["name"]: rule["state"] for rule in rules}
         assert states["SpambridgeDegraded"] == "pending"
         assert states["SpambridgeDown"] == "inactive"
