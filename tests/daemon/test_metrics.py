@@ -174,7 +174,9 @@ def test_the_dashboard_shows_everything(watched):
         "messages_begun_total", "messages_abandoned_total", "messages_under_way",
         "messages_without_id_total",
         "observed_messages_total", "late_scans_total", "late_verdicts_total",
-        "quarantine_stored_total", "expired_total", "expiry_announced_total",
+        "quarantine_stored_total", "quarantine_alarm", "quarantine_max_items",
+        "quarantine_free_bytes", "quarantine_reserve_bytes", "quarantine_too_slow_total",
+        "release_marks_total", "expired_total", "expiry_announced_total",
         "expiry_failed_total", "expiry_timestamp_seconds", "digest_timestamp_seconds",
         "build_info", "start_time_seconds", "log_dropped_total",
         "config_last_reload_duration_seconds", "sessions_without_thread")}
