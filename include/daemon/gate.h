@@ -7,7 +7,8 @@
  * to the same few workers and wait for each other's whole scan (libmilter/worker.c). A new
  * connection makes the library start a worker where none is idle, and a worker that has finished
  * its task takes the next ready session: so one short connection of our own to our own socket, made
- * when a scan begins to wait, frees whoever is stuck.
+ * when a scan begins to wait, frees whoever is stuck. The same happens to sessions behind peers
+ * that connect and then say nothing, or half a word: one connection of ours for each of those.
  *
  * And accept() that fails for want of descriptors is repeated at once and for ever
  * (libmilter/listener.c), a whole core's worth: our accept() waits a moment first.
@@ -29,6 +30,9 @@ int gate_start(const struct listen_setting *listen, struct err *err);
 
 /* A scan (or anything else that takes its time in a callback) begins to wait. Never blocks. */
 void gate_open(void);
+
+/* A connection has negotiated, so that it is no silent one. */
+void gate_heard(void);
 
 /*
  * libmilter is about to be stopped: smfi_stop() waits for a mutex that its listener holds for up to

@@ -6,11 +6,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
 #include "base/thread.h"
 #include "daemon/socket.h"
 
@@ -26,6 +28,13 @@
 /* Connections made at once when many scans begin to wait together. */
 #define BURST 16
 
+/*
+ * What connects and does not even negotiate within this time holds a worker, or is in the way of
+ * somebody who waits for one: it is made up for by a connection of our own. Microseconds.
+ */
+#define GRACE_US 20000
+#define GRACE_MS 20
+
 /* How long accept() pauses when descriptors or memory have run out, milliseconds. */
 #define EXHAUSTED_PAUSE_MS 50
 
@@ -34,28 +43,73 @@ static struct {
 	pthread_t thread;
 	int wake;
 	atomic_bool hurry;
+	atomic_int scans;    /* that began to wait since the thread last looked */
+	atomic_int accepted; /* connections, ours among them; a difference is all that counts */
+	atomic_int settled;  /* those that negotiated, ours, and those that were made up for */
+	atomic_int late;     /* made up for, and may negotiate yet: not to be counted twice */
 } gate = { .wake = -1 };
+
+static void wake_up(void)
+{
+	const uint64_t one = 1;
+
+	(void)!write(gate.wake, &one, sizeof(one));
+}
 
 static void connect_once(void)
 {
-	int fd = socket_connect(gate.listen);
+	int fd;
 
+	atomic_fetch_add(&gate.settled, 1);
+	fd = socket_connect(gate.listen);
 	if (fd >= 0)
 		close(fd);
+	else
+		atomic_fetch_sub(&gate.settled, 1);
+}
+
+/* Connections that have been silent for the grace time; `since` is when there were first any. */
+static int count_silent(int64_t *since)
+{
+	int64_t now = clock_now_us();
+	int silent = atomic_load(&gate.accepted) - atomic_load(&gate.settled);
+
+	if (silent <= 0)
+		*since = 0;
+	else if (*since == 0)
+		*since = now;
+	return *since != 0 && now - *since >= GRACE_US ? silent : 0;
+}
+
+static int pause_ms(int64_t silent_since)
+{
+	if (atomic_load(&gate.hurry))
+		return HURRY_MS;
+	return silent_since != 0 ? GRACE_MS : REGULAR_MS;
 }
 
 static void *gate_main(void *unused)
 {
 	struct pollfd set = { .fd = gate.wake, .events = POLLIN };
+	int64_t silent_since = 0;
+	uint64_t times;
 
 	(void)unused;
 	for (;;) {
-		uint64_t asked = 1;
+		bool regular = poll(&set, 1, pause_ms(silent_since)) == 0 && silent_since == 0;
+		int asked, silent;
 
-		(void)poll(&set, 1, atomic_load(&gate.hurry) ? HURRY_MS : REGULAR_MS);
-		if (set.revents != 0 && read(gate.wake, &asked, sizeof(asked)) < 0)
-			asked = 1;
-		for (uint64_t i = 0; i < asked && i < BURST; i++)
+		if (set.revents != 0)
+			(void)!read(gate.wake, &times, sizeof(times));
+		asked = regular + atomic_exchange(&gate.scans, 0);
+		silent = count_silent(&silent_since);
+		if (silent > BURST)
+			silent = BURST;
+		atomic_fetch_add(&gate.settled, silent);
+		atomic_fetch_add(&gate.late, silent);
+		if (regular)
+			atomic_store(&gate.late, 0);
+		for (int i = 0; i < silent || i < (asked < BURST ? asked : BURST); i++)
 			connect_once();
 	}
 	return NULL;
@@ -83,9 +137,18 @@ int gate_start(const struct listen_setting *listen, struct err *err)
 
 void gate_open(void)
 {
-	const uint64_t one = 1;
+	atomic_fetch_add(&gate.scans, 1);
+	wake_up();
+}
 
-	(void)!write(gate.wake, &one, sizeof(one));
+void gate_heard(void)
+{
+	int late = atomic_load(&gate.late);
+
+	while (late > 0 && !atomic_compare_exchange_weak(&gate.late, &late, late - 1))
+		;
+	if (late <= 0)
+		atomic_fetch_add(&gate.settled, 1);
 }
 
 void gate_hurry(void)
@@ -111,6 +174,8 @@ int patient_accept(int fd, struct sockaddr *address, socklen_t *length)
 	if (accepted < 0 &&
 		(errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM || errnum == ENOBUFS))
 		nanosleep(&pause, NULL);
+	if (accepted >= 0 && atomic_fetch_add(&gate.accepted, 1) == atomic_load(&gate.settled))
+		wake_up();
 	errno = errnum;
 	return accepted;
 }

@@ -273,6 +273,21 @@ def test_silent_connections_hold_up_nobody(start, scorer):
         sock.close()
 
 
+def test_half_a_packet_holds_up_nobody(start, scorer):
+    """A24: peers that begin a packet and stop cost a worker each, but nobody behind them waits."""
+    daemon = start([scorer.listen("a")])
+    for _ in range(4):
+        crowd = [ports.connect(daemon.address) for _ in range(200)]
+        for number, sock in enumerate(crowd):
+            sock.sendall(b"\0\0\0\rO\0\0\0"[:1 + number % 7])
+        for _ in range(5):
+            began = time.monotonic()
+            assert is_scored(send(daemon.address, make()))
+            assert time.monotonic() - began < 1.5
+        for sock in crowd:
+            sock.close()
+
+
 def test_connection_lost_in_mid_message(start, scorer):
     """F29: what a vanished server began is forgotten; its place is free again."""
     daemon = start([scorer.listen("a")], options="max_sessions = 5")
