@@ -13,6 +13,7 @@ from support import nodes
 from support.matrix import CannotRun, Failed, Figure, Matrix
 
 MATRIX = Matrix()
+MEASURED = {}   # row: what it measures beside its tests, a function(extent) -> list of Figure
 
 
 def row(identity, what, how, right, *names):
@@ -22,6 +23,8 @@ def row(identity, what, how, right, *names):
             measured = list(function(extent)) if function else []
             return measured + ([_proof(names)] if names else [])
         MATRIX.row(identity, what, how, right, proof=names)(figures)
+        if function:
+            MEASURED[identity] = function
         return function
     return register
 

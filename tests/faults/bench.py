@@ -59,14 +59,14 @@ def verdicts(outcomes):
     return scored, unscanned
 
 
-def stall(behaviour, extent, deadline_ms=1000, protocol="spamd", raw=None, total=1000, batch=50,
+def stall(behaviour, extent, deadline_ms=1000, protocol="spamd", raw=None, usual=300, batch=50,
           **options):
     """Messages to a scorer that stalls, a batch at a time; the worst overshoot in ms.
 
     Each batch has a daemon of its own: one that knows that its scorer is dead answers at once.
     """
     worst, answered, left = 0.0, 0, 0
-    rounds = 2 if extent.quick else total // batch
+    rounds = extent.pick(2 * batch, usual, 1000) // batch
     for _ in range(rounds):
         with bench(behaviour, protocol, deadline=f"{deadline_ms}ms", **options) as (daemon, _):
             with Session(daemon.address) as talk:   # libmilter opens its own with the first one

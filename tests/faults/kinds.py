@@ -85,9 +85,10 @@ class Subject:
 
     @staticmethod
     def shape(outcome):
-        """An answer and its edits; of a refusal the codes, since its words may be the short ones."""
+        """An answer and its edits; a refusal may be in other words, or in the mail server's."""
         reply = outcome.reply
-        return reply.kind, reply.text[:9], sorted(map(repr, outcome.verdict.edits))
+        refused = reply.kind == "reject" or (reply.code or 0) // 100 == 5
+        return "refused" if refused else reply.kind, sorted(map(repr, outcome.verdict.edits))
 
     def take_items(self):
         """How many items were held since the last call; Failed unless all are whole."""

@@ -38,7 +38,7 @@ def _count(found, preload, call):
 
 def _sweep(case, extent):
     """Each family of calls, each error, samples or all of the calls that one message makes."""
-    wanted = 1 if extent.quick else None if extent.long else 2
+    wanted = extent.pick(1, 1, None)
     pairs = sites = 0
     with Workspace() as place:
         preload = Preload(place, SYSTEM)
@@ -135,7 +135,7 @@ def late_errors(extent):
 @row("F38", "disk slow", "preloaded fsync that takes 5 s, deadline 1 s",
      "deferred by the deadline; what finishes later is removed; others' mail does not wait")
 def slow_disk(extent):
-    count = 5 if extent.quick else 20
+    count = extent.pick(5, 20, 20)
     with Workspace() as place, ScorerProcess(place.path) as scorer:
         preload = Preload(place, SYSTEM)
         with Daemon([scorer.listen("x")], policy=POLICY, deadline="1s",

@@ -6,6 +6,7 @@ import pwd
 import subprocess
 from contextlib import contextmanager
 
+from support import ports
 from support.badscorer import ScorerProcess
 from support.daemon import Daemon, Workspace, test_user
 from support.matrix import CannotRun, Failed
@@ -125,8 +126,8 @@ def injured_quarantine(extent):
                 outcomes = [send(daemon.address, HELD) for _ in range(3)]
                 wrong += sum((outcome.reply.code or 451) // 100 != 4 or outcome.kind == "discard"
                              for outcome in outcomes)
-                silent += not any("quarantine" in line and "error" in line
-                                  for line in daemon.lines)
+                silent += not ports.wait_until(lambda: any(     # the log is written beside
+                    "quarantine" in line and "error" in line for line in daemon.lines), 5)
                 stray += _strays(daemon)
                 back()
                 wrong += send(daemon.address, HELD).kind != "discard"

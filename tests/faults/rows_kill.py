@@ -36,7 +36,7 @@ def _killed(names, kills):
      "daemon behind Postfix under load of 8 senders who try again; and four writers at once",
      "whoever had 250 is delivered or held complete, all others are tried again")
 def random_kills(extent):
-    daemons, writers = (5, 30) if extent.quick else (1000, 10000) if extent.long else (40, 300)
+    daemons, writers = extent.pick((5, 30), (25, 250), (1000, 10000))
     found = _killed("system/test_crash.py", daemons)
     stored = _killed("quarantine/test_crash.py::test_random_kills_under_load", writers)
     return [
@@ -58,7 +58,7 @@ def each_call_killed(extent):
     if not shutil.which("strace"):
         raise CannotRun("needs strace")
     names = ["test_killed_before_every_system_call", "test_killed_between_link_and_unlink"]
-    if not extent.quick:
+    if extent.long:
         names.append("test_killed_while_the_directory_is_made")
     found = nodes.run(*(f"quarantine/test_crash.py::{name}" for name in names))
     found.all_passed()
@@ -94,7 +94,7 @@ def _in_order(trace):
 @row("F25", "power loss", "the daemon's system calls as strace saw them, for each held message",
      "write, digest, fsync of the file, close, rename, fsync of its folder, then the answer")
 def order_of_calls(extent):
-    count = 5 if extent.quick else 50
+    count = extent.pick(5, 50, 500)
     with Workspace() as place, ScorerProcess(place.path) as scorer:
         with Daemon([scorer.listen("x")], policy=POLICY, deadline="20s") as daemon:
             path = os.path.join(daemon.workspace.path, "trace")
@@ -112,8 +112,22 @@ def order_of_calls(extent):
     return [Figure(f"orderings proved of {count}", good, count, least=True)]
 
 
+def _whole_calls(lines):
+    """Calls that strace shows in two pieces, since another thread came between, put together."""
+    begun = {}
+    for line in lines:
+        thread, _, rest = line.partition(" ")
+        rest = rest.lstrip()
+        if rest.endswith("<unfinished ...>\n"):
+            begun[thread] = rest[:-len("<unfinished ...>\n")].rstrip()
+        elif rest.startswith("<... "):
+            yield begun.pop(thread, "") + rest.partition("resumed>")[2]
+        else:
+            yield rest
+
+
 def _slices(path, count):
     """The trace cut at each new item; empty until all of them are there."""
     with open(path, encoding="latin-1") as file:
-        parts = re.split(r"(?=openat\([^\n]*O_EXCL)", file.read())[1:]
+        parts = re.split(r"(?=openat\([^\n]*O_EXCL)", "".join(_whole_calls(file)))[1:]
     return parts if len(parts) == count and '"\\0\\0\\0\\1d"' in parts[-1] else []

@@ -52,7 +52,7 @@ def _allocations(found, preload):
 
 def _sweep(case, extent):
     """Samples, or all, of the allocations that one message reaches."""
-    once, lasting = (8, 3) if extent.quick else (None, None) if extent.long else (30, 8)
+    once, lasting = extent.pick((8, 3), (24, 6), (None, None))
     with Workspace() as place:
         preload = Preload(place, MEMORY)
         with subject(case, preload.environment) as found:
@@ -84,10 +84,10 @@ def failing_allocations(extent):
 @row("F28", "memory limit", "RLIMIT_AS 1 GiB, 100 sessions with 10 MB each at once",
      "bodies go to files, every message is answered, nothing is killed")
 def little_memory(extent):
-    count = 20 if extent.quick else 100
+    count = extent.pick(20, 100, 100)
     held = make(score="12.3", body=TEN_MB)
     with b.bench(limits=[f"--as={1 << 30}"], deadline="60s", policy=POLICY,
-                 scorer="max_connections = 100") as (daemon, _):
+                 options="on_failure = tempfail", scorer="max_connections = 100") as (daemon, _):
         send(daemon.address, make())
         outcomes = burst(daemon.address, [held] * count)
         stored = sum(outcome.kind == "discard" for outcome in outcomes)

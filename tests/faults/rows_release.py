@@ -82,11 +82,11 @@ class _Race:
 
 
 @row("F39", "tools and writers race for the same items",
-     "loops of store, release, release, delete, expire and list at once, 60 s (10 without --long)",
+     "loops of store, release, release, delete, expire and list at once, 60 s (6 without --long)",
      "each item is released once, or deleted, or still there")
 def races(extent):
     _equipment()
-    seconds = 3 if extent.quick else 60 if extent.long else 10
+    seconds = extent.pick(3, 6, 60)
     with Quarantine() as place, Sink() as sink:
         race = _Race(place, Tool(place, release=f"smtp://127.0.0.1:{sink.port}"), seconds)
         race.run()
@@ -127,7 +127,7 @@ def _injure(content, number, chance):
      "found by its checksum, shown as damaged, never released")
 def damaged_items(extent):
     _equipment()
-    count = 100 if extent.quick else 2000 if extent.long else 400
+    count = extent.pick(100, 300, 2000)
     chance = random.Random(41)
     with Quarantine() as place, Sink() as sink:
         tool = Tool(place, release=f"smtp://127.0.0.1:{sink.port}")

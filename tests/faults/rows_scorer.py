@@ -43,7 +43,7 @@ def black_hole(extent, protocol="spamd"):
             sock.setblocking(False)
             sock.connect_ex(hole.getsockname())
         worst = 0.0
-        for _ in range(2 if extent.quick else 20):
+        for _ in range(extent.pick(2, 8, 20)):
             server = f"{b.SCHEMES[protocol]}://127.0.0.1:{hole.getsockname()[1]}"
             with Daemon([server], protocol=protocol, deadline="1s",
                         scorer="max_connections = 100") as daemon:
@@ -58,7 +58,7 @@ def black_hole(extent, protocol="spamd"):
 @row("F3", "accepts, never answers", "badscorer silent",
      "the policy at the deadline")
 def silent(extent):
-    return b.stall("silent", extent)
+    return b.stall("silent", extent, usual=1000)
 
 
 @row("F4", "never reads our body", "badscorer deaf, 5 MB mail",
@@ -162,7 +162,7 @@ def cut_reply(extent):
      "the verdict or the policy, never a hang")
 def early_reply(extent, protocol="spamd"):
     slowest = 0.0
-    for raw in [make(), BIG] * (2 if extent.quick else 20):
+    for raw in [make(), BIG] * extent.pick(2, 8, 20):
         with b.bench("early_reply", protocol, deadline="5s",
                      options="max_scan_size = 20M") as (daemon, _):
             outcome = send(daemon.address, raw)
@@ -183,7 +183,7 @@ def stopped(extent, protocol="spamd", behaviour="correct"):
     mixed, worst = 0, 0.0
     with b.bench(behaviour, protocol, deadline="1s",
                  policy="tag = 5\nquarantine = off\nreject = off") as (daemon, sc):
-        for number in range(2 if extent.quick else 10):
+        for number in range(extent.pick(2, 6, 10)):
             os.kill(sc.child.pid, signal.SIGSTOP)
             during = burst(daemon.address, [make(score=f"{n}.1") for n in range(20)])
             os.kill(sc.child.pid, signal.SIGCONT)
@@ -205,7 +205,7 @@ def restarted(extent, protocol="spamd"):
         scorer = ScorerProcess(place.path)
         server = scorer.listen("x", protocol=protocol, port=port, score="7.3")
         with Daemon([server], protocol=protocol, deadline="2s") as daemon:
-            for _ in range(2 if extent.quick else 10):
+            for _ in range(extent.pick(2, 5, 10)):
                 b.verdicts([send(daemon.address, make())])
                 scorer.child.kill()
                 scorer.stop()

@@ -147,7 +147,7 @@ def worker_pool(extent):
     with b.bench(deadline="10s", scorer_options={"seconds": 1.0}) as (daemon, _):
         for count, limit_ms in ((40, 1200), (200, 1500)):
             slowest = []
-            for _ in range(3 if extent.quick else 25):
+            for _ in range(extent.pick(3, 8, 25)):
                 outcomes = burst(daemon.address, [make()] * count, freeze=daemon.pid())
                 if b.verdicts(outcomes)[1]:
                     raise Failed("not scored")
@@ -163,7 +163,7 @@ def signals(extent):
     failed, slowest = 0, 0.0
     with Workspace() as place, ScorerProcess(place.path) as scorer:
         server = scorer.listen("x", seconds=0.2, score="7.3")
-        for _ in range(2 if extent.quick else 10):
+        for _ in range(extent.pick(2, 5, 10)):
             daemon = Daemon([server], deadline="2s", scorer="max_connections = 100").start()
             try:
                 for _ in range(10):

@@ -63,7 +63,7 @@ def resolver_lies(extent, protocol="spamd"):
                     options="resolve_every = 1s") as daemon:
             seconds_to_score(daemon, 10)
             for names.mode in ("nxdomain", "servfail", "garbage"):
-                until = time.monotonic() + (2 if extent.quick else 20)
+                until = time.monotonic() + extent.pick(2, 6, 20)
                 while time.monotonic() < until:
                     failed += len(b.verdicts([send(daemon.address, make())])[1])
                     sent += 1
@@ -112,7 +112,7 @@ def no_descriptors(extent):
             clients.append(client)
         threading.Event().wait(1)
         before = daemon.cpu_seconds()
-        watch_s = 3 if extent.quick else 20
+        watch_s = extent.pick(3, 8, 20)
         threading.Event().wait(watch_s)
         share = (daemon.cpu_seconds() - before) / watch_s * 100
         for client in clients:
@@ -198,7 +198,7 @@ def stalled_server(extent):
 @row("F42", "one daemon, good and bad scorers and clients mixed", "the soak, shortened",
      "nothing grows, no answer is wrong (make soak sends 1,000,000)")
 def short_soak(extent):
-    count = 4000 if extent.quick else 20000
+    count = extent.pick(4000, 10000, 100000)
     result = soak(count, count // 4)
     lost = sum(result.counts.get(word, 0) for word in BAD)
     return [Figure(f"wrong answers of {count}", lost, 0),

@@ -53,6 +53,10 @@ class Extent:
     quick: bool = False
     long: bool = False
 
+    def pick(self, quick, usual, everything):
+        """The one of three numbers that fits."""
+        return quick if self.quick else everything if self.long else usual
+
 
 @dataclass
 class Row:
@@ -139,7 +143,7 @@ def measure(row, extent):
     except CannotRun as reason:
         result.update(status="cannot run", note=[str(reason)])
     except (Failed, AssertionError) as reason:
-        result.update(status="FAIL", note=[(str(reason) or repr(reason)).splitlines()[0][:200]])
+        result.update(status="FAIL", note=[(str(reason) or repr(reason)).splitlines()[0][:2000]])
     except OSError as error:        # connections that broke or were never answered
         result.update(status="FAIL", note=[repr(error)])
     except Exception as error:      # pylint: disable=broad-except # a row must not end the run
