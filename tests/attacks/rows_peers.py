@@ -28,6 +28,7 @@ row("A20", "newline and a forged record, %n, a field of 64 KB, ANSI sequences", 
      "a unix socket by default, TCP only with an address; caps; nobody waits for them",
      "daemon/test_limits.py::test_max_sessions",
      "daemon/test_limits.py::test_silent_connections_hold_up_nobody",
+     "daemon/test_limits.py::test_half_a_packet_holds_up_nobody",
      "unit/test_values::listen_addresses")
 def slow_loris(extent):
     slowest = 0.0

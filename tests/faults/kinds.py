@@ -7,6 +7,7 @@ right one, a deferral, or (for who lets unscanned mail pass) the field that says
 
 import concurrent.futures
 import os
+import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -61,8 +62,9 @@ class Subject:
         self.daemon = daemon
         self.kind = kind
         self.name = name
+        self.http = False       # libcurl is at work
         self.reference = None
-        self.tally = {"right": 0, "deferred": 0, "unscanned": 0}
+        self.tally = {"right": 0, "deferred": 0, "unscanned": 0, "library": 0}
         self.trouble = []
 
     def talk(self):
@@ -88,7 +90,10 @@ class Subject:
         """An answer and its edits; a refusal may be in other words, or in the mail server's."""
         reply = outcome.reply
         refused = reply.kind == "reject" or (reply.code or 0) // 100 == 5
-        return "refused" if refused else reply.kind, sorted(map(repr, outcome.verdict.edits))
+        # the host behind the version is left out when there is no memory for it
+        edits = [edit[:-1] if edit[-2] == b"X-Spam-Checker-Version" else edit
+                 for edit in outcome.verdict.edits]
+        return "refused" if refused else reply.kind, sorted(map(repr, edits))
 
     def take_items(self):
         """How many items were held since the last call; Failed unless all are whole."""
@@ -122,12 +127,19 @@ class Subject:
     def died(self):
         return ports.wait_until(lambda: not self.daemon.alive(), timeout=0.03, step=0.01)
 
+    def obituary(self):
+        """How the daemon died; "library" where libcurl is known not to survive (README)."""
+        died = self.daemon.process.returncode
+        if died in (-signal.SIGFPE, -signal.SIGSEGV) and self.http:
+            return "library"
+        return f"the daemon died with status {died}: {self.daemon.lines[-1:]}"
+
     def judge(self, outcome, where):
         """Count the outcome of a fault; trouble is remembered with the place of the fault."""
         said = self.verdict_on(outcome)
         # a process that dies closes its connections a moment before
         if isinstance(outcome, OSError) and self.died():
-            said = f"the daemon died: {self.daemon.lines[-1:]}"
+            said = self.obituary()
             self.daemon.spawn()
             self.daemon.wait_ready()
         if said in self.tally:
@@ -154,6 +166,7 @@ def subject(case, environment, **options):
                     policy=POLICY, options=OPTIONS, deadline=f"{DEADLINE_MS}ms",
                     environment=environment, **options) as daemon:
             found = Subject(daemon, kind, f"{protocol} {transport} {kind.name}")
+            found.http = protocol != "spamd"
             found.learn()
             yield found
             if daemon.alive():
