@@ -23,7 +23,7 @@ from quarantine import Quarantine, Tool, helper     # noqa: E402
 HOLD = "tag = 5\nquarantine = 10\nreject = off"
 HELD = make(score="12.3")
 NAME = re.compile(r"\d+\.M\d+Q[a-z2-7]{26}(?:\.[\w.-]+|,S=\d+)*(?::2,\w*)?")
-FOLDERS = {"tmp", "new", "cur", "claims", "review", "marks", "digest"}
+FOLDERS = {"tmp", "new", "cur", "review", "marks", "digest", "domains"}
 
 
 @contextmanager
