@@ -36,6 +36,7 @@ static struct {
 	struct pool *pool;
 	struct late_store *late;
 	unsigned sessions, messages;
+	unsigned long begun, received, abandoned, answered;
 } world;
 
 /* The daemon's surroundings, as small as the callbacks let them be. */
@@ -86,9 +87,34 @@ struct deadline runtime_stop_by(void)
 	return deadline_never();
 }
 
+void metrics_begin(void)
+{
+	world.begun++;
+}
+
+void metrics_receive(bool has_id)
+{
+	(void)has_id;
+	world.received++;
+}
+
+void metrics_abandon(void)
+{
+	world.abandoned++;
+}
+
 void metrics_count(const struct judgement *judgement)
 {
 	assert(judgement->reason != NULL && judgement->reason[0] != '\0');
+	world.answered++;
+}
+
+void metrics_put_off(void)
+{
+}
+
+void gate_heard(void)
+{
 }
 
 void gate_open(void)
@@ -326,6 +352,8 @@ static void run(char *text)
 		free(context.macros[i].value);
 	}
 	assert(world.sessions == 0 && world.messages == 0);
+	assert(world.received == world.answered);
+	assert(world.begun == world.answered + world.abandoned);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
