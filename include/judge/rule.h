@@ -15,7 +15,7 @@ struct rule {
 /*
  * The threshold that was reached, or for what was delivered unmarked the lowest one that was not;
  * the list or network that exempts; on_failure. Of several recipients' rules that of the decisive
- * one. None where a failure of our own decided.
+ * one. None where a failure of our own or a reviewer decided.
  */
 struct rule rule_find(const struct judgement *judgement, const struct transaction *mail);
 

@@ -129,6 +129,9 @@ static struct rule of_verdict(const struct judgement *judgement, const struct tr
 
 struct rule rule_find(const struct judgement *judgement, const struct transaction *mail)
 {
+	/* A reviewer decided. */
+	if (judgement->released_id[0] != '\0')
+		return (struct rule){ .option = NULL };
 	/* Put off for want of memory or disk, or since the mail server would not have it so. */
 	if (judgement->action.kind == ACTION_TEMPFAIL && judgement->action.decisive == NULL)
 		return (struct rule){ .option = NULL };

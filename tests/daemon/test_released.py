@@ -70,6 +70,7 @@ def test_it_passes_unscored(held, scorer):
     asked = len(scorer.requests())
     outcome, line = come_by(held, message)
     assert (line["action"], line["reason"], line["quarantine"]) == ("pass", "released", item)
+    assert line["rule"] == "-"
     assert len(scorer.requests()) == asked
     delivered = outcome.delivered()
     assert not re.search(rb"(?mi)^x-spam", delivered.wire())

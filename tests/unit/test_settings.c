@@ -293,6 +293,8 @@ static void single_errors_are_told(void **state)
 			"http://host:port" },
 		{ "scorer \"a\" { servers = { \"tcp://h\" } trust_action = true }",
 			":1: scorer a: trust_action belongs to protocol = rspamd; remove it" },
+		{ "scorer \"a\" { protocol = rspamd servers = { \"http://h\" } user = recipient }",
+			":1: scorer a: user belongs to protocol = spamd; remove it" },
 		{ "scorer \"a\" { protocol = rspamd servers = { \"http://h\" } score = \"/x\" }",
 			":1: scorer a: score belongs to protocol = json; remove it" },
 		{ "scorer \"a\" { protocol = json servers = { \"http://h\" } score = \"x\" }",
