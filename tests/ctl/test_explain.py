@@ -75,7 +75,7 @@ def test_reasons(ctl, reason):
 def test_several_users(ctl):
     """Each user's score, or why there is none, is a sentence."""
     users = " users=ann@example.com:7.4,example.net:timeout,\"a=b@[ipv6:2001:db8::1]\":-0.1,-:2.0"
-    assert explain(ctl, line() + users).out.splitlines()[4:8] == [
+    assert explain(ctl, line() + users).out.splitlines()[3:7] == [
         "Scored for ann@example.com it has 7.4 points.",
         "Scored for example.net: There is no verdict, because no server answered by the deadline.",
         "Scored for a=b@[ipv6:2001:db8::1] it has -0.1 points.",
