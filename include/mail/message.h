@@ -55,6 +55,9 @@ const struct header_list *message_headers(const struct message *message);
 size_t message_body_length(const struct message *message);
 bool message_body_cut(const struct message *message);
 
+/* Is the body in a file? */
+bool message_in_file(const struct message *message);
+
 /* Bytes of the whole message as received so far: header fields, empty line, body seen. */
 uint64_t message_size(const struct message *message);
 

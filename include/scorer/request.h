@@ -67,6 +67,9 @@ enum scan_purpose scan_request_purpose(const struct scan_request *request);
 const struct client *scan_request_client(const struct scan_request *request);
 const struct envelope *scan_request_envelope(const struct scan_request *request);
 
+/* Does any of it lie in a file, so that reading it takes room of the reader's? */
+bool scan_request_in_file(const struct scan_request *request);
+
 /* As message_peek(): bytes from `offset` on, 0 at the end, -1 on a read error. */
 long scan_request_peek(const struct scan_request *request, size_t offset, void *scratch,
 	size_t scratch_size, const void **ret_bytes);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/err.h"
 #include "config/settings.h"
@@ -30,8 +31,8 @@ struct transport {
 /* What a kind of stream does; the functions below say what each means. */
 struct transport_ops {
 	enum transport_result (*connect)(struct transport *transport, struct err *err);
-	enum transport_result (*send)(struct transport *transport, const void *bytes, size_t length,
-		size_t *ret_sent, struct err *err);
+	enum transport_result (*send)(struct transport *transport, const struct iovec *pieces,
+		size_t count, size_t *ret_sent, struct err *err);
 	enum transport_result (*receive)(struct transport *transport, void *bytes, size_t size,
 		size_t *ret_got, struct err *err);
 	void (*end_of_request)(struct transport *transport);
@@ -51,9 +52,9 @@ struct transport *transport_tls_new(const struct scorer_setting *scorer,
 /* Go on connecting: OK once the stream is up. */
 enum transport_result transport_connect(struct transport *transport, struct err *err);
 
-/* Move what can be moved now. */
-enum transport_result transport_send(struct transport *transport, const void *bytes, size_t length,
-	size_t *ret_sent, struct err *err);
+/* Move what can be moved now, from one or more pieces, or to one. */
+enum transport_result transport_send(struct transport *transport, const struct iovec *pieces,
+	size_t count, size_t *ret_sent, struct err *err);
 enum transport_result transport_receive(
 	struct transport *transport, void *bytes, size_t size, size_t *ret_got, struct err *err);
 

@@ -20,6 +20,15 @@
 #include "base/log_journal.h"
 #include "base/thread.h"
 
+/* Most records that are written together. */
+#define BATCH 64
+
+/*
+ * How long the writer leaves alone what comes right after a batch, milliseconds: to wake it for
+ * each of thousands of records a second costs more than all else that is done for a record.
+ */
+#define LINGER_MS 5
+
 /* What is known of a record besides its text. */
 struct kind {
 	enum log_level level;
@@ -45,6 +54,8 @@ static struct {
 	bool running;
 	bool stopping;
 	bool writing;
+	bool idle;  /* the writer waits for a record and is to be told of it */
+	bool hurry; /* somebody waits until all is written */
 	struct record *first, **last;
 	size_t queued;
 } state = {
@@ -115,17 +126,23 @@ static int priority_of(enum log_level level)
 	return LOG_DEBUG;
 }
 
-static void write_stderr(enum log_level level, const char *text)
+static void put_line(struct buf *out, enum log_level level, const char *text)
 {
 	static const char *const words[] = { "error: ", "warning: ", "", "debug: " };
-	char line[LIMIT_LOG_RECORD + 64];
-	int length = snprintf(line, sizeof(line), "%s: %s%s\n", state.program, words[level], text);
 
-	if (length > 0)
-		(void)io_write_all(STDERR_FILENO, line, (size_t)length);
+	buf_printf(out, "%s: %s%s\n", state.program, words[level], text);
 }
 
-static void write_record(const struct kind *kind, const char *text)
+/* Write the lines that were put together, and forget them. */
+static void flush_lines(struct buf *lines)
+{
+	if (lines->length > 0)
+		(void)io_write_all(STDERR_FILENO, lines->data, lines->length);
+	buf_clear(lines);
+}
+
+/* Write one record, or put its line to those that are written together. */
+static void write_record(const struct kind *kind, const char *text, struct buf *lines)
 {
 	const struct journal_record record = { .program = state.program,
 		.priority = priority_of(kind->level),
@@ -145,51 +162,100 @@ static void write_record(const struct kind *kind, const char *text)
 	case LOG_TARGET_STDERR:
 		break;
 	}
-	write_stderr(kind->level, text);
+	put_line(lines, kind->level, text);
 }
 
-/* Take the first record off the queue, waiting for one; NULL when it is time to end. */
-static struct record *next_record(void)
+static void write_at_once(const struct kind *kind, const char *text)
 {
-	struct record *record;
+	struct buf line;
+
+	buf_init(&line, 2 * LIMIT_LOG_RECORD);
+	write_record(kind, text, &line);
+	flush_lines(&line);
+	buf_free(&line);
+}
+
+/* Take at most a batch off the queue; with the lock. NULL when nothing is queued. */
+static struct record *take_batch(void)
+{
+	struct record *first = state.first, **end = &state.first;
+
+	for (size_t count = 0; *end != NULL && count < BATCH; count++) {
+		end = &(*end)->next;
+		state.queued--;
+	}
+	state.first = *end;
+	*end = NULL;
+	if (state.first == NULL)
+		state.last = &state.first;
+	return first;
+}
+
+/* The next batch, waiting for one; NULL when it is time to end. */
+static struct record *next_batch(void)
+{
+	struct record *batch;
 
 	pthread_mutex_lock(&state.lock);
-	state.writing = false;
-	pthread_cond_broadcast(&state.changed);
-	while (state.first == NULL && !state.stopping)
-		pthread_cond_wait(&state.changed, &state.lock);
-	record = state.first;
-	if (record != NULL) {
-		state.first = record->next;
-		if (state.first == NULL)
-			state.last = &state.first;
-		state.queued--;
-		state.writing = true;
+	if (state.writing) {
+		state.writing = false;
+		pthread_cond_broadcast(&state.changed);
+		if (state.queued < BATCH && !state.hurry)
+			(void)condition_wait(
+				&state.changed, &state.lock, deadline_after_ms(LINGER_MS));
 	}
+	while (state.first == NULL && !state.stopping) {
+		state.idle = true;
+		pthread_cond_wait(&state.changed, &state.lock);
+	}
+	state.idle = false;
+	batch = take_batch();
+	state.writing = batch != NULL;
 	pthread_mutex_unlock(&state.lock);
-	return record;
+	return batch;
+}
+
+/* Write a batch and free it. */
+static void write_batch(struct record *batch, struct buf *lines)
+{
+	while (batch != NULL) {
+		struct record *record = batch;
+
+		batch = record->next;
+		write_record(&record->kind, record->text, lines);
+		free(record);
+	}
+	flush_lines(lines);
+}
+
+/* Say how many records found the queue full since it was said last. */
+static void tell_dropped(uint64_t *told, struct buf *lines)
+{
+	uint64_t dropped = log_dropped();
+	char text[96];
+
+	if (dropped == *told)
+		return;
+	snprintf(text, sizeof(text), "log was too slow: %llu records dropped",
+		(unsigned long long)(dropped - *told));
+	write_record(&(struct kind){ .level = LOG_LEVEL_WARNING }, text, lines);
+	flush_lines(lines);
+	*told = dropped;
 }
 
 static void *writer_main(void *unused)
 {
-	struct record *record;
+	struct record *batch;
+	struct buf lines;
 	uint64_t told = 0;
 
 	(void)unused;
-	while ((record = next_record()) != NULL) {
-		uint64_t dropped = log_dropped();
-
-		write_record(&record->kind, record->text);
-		free(record);
-		if (dropped != told) {
-			char text[96];
-
-			snprintf(text, sizeof(text), "log was too slow: %llu records dropped",
-				(unsigned long long)(dropped - told));
-			write_record(&(struct kind){ .level = LOG_LEVEL_WARNING }, text);
-			told = dropped;
-		}
+	buf_init(&lines, BATCH * 2 * LIMIT_LOG_RECORD);
+	while ((batch = next_batch()) != NULL) {
+		write_batch(batch, &lines);
+		tell_dropped(&told, &lines);
 	}
+	buf_free(&lines);
 	return NULL;
 }
 
@@ -203,7 +269,7 @@ int log_start(struct err *err)
 		return err_set_errno(err, errnum, "cannot start the log writer");
 	pthread_mutex_lock(&state.lock);
 	state.running = true;
-	state.stopping = false;
+	state.stopping = state.hurry = false;
 	pthread_mutex_unlock(&state.lock);
 	return 0;
 }
@@ -218,6 +284,8 @@ void log_stop(int timeout_ms)
 		pthread_mutex_unlock(&state.lock);
 		return;
 	}
+	state.hurry = true;
+	pthread_cond_broadcast(&state.changed);
 	while (drained && (state.first != NULL || state.writing))
 		drained = condition_wait(&state.changed, &state.lock, until);
 	state.stopping = true;
@@ -248,7 +316,8 @@ static bool enqueue(const struct kind *kind, const char *text)
 		state.last = &record->next;
 		state.queued++;
 		record = NULL;
-		pthread_cond_signal(&state.changed);
+		if (state.idle)
+			pthread_cond_broadcast(&state.changed);
 	} else if (running) {
 		atomic_fetch_add(&state.dropped, 1);
 	}
@@ -291,7 +360,7 @@ static void log_va(const struct kind *wanted, const char *id, const char *format
 		return;
 	replace_controls(text);
 	if (!enqueue(&kind, text))
-		write_record(&kind, text);
+		write_at_once(&kind, text);
 }
 
 #define LOG_FUNCTION(name, severity)                              \

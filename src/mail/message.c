@@ -187,6 +187,11 @@ bool message_body_cut(const struct message *message)
 	return message->body_seen > message->body_length;
 }
 
+bool message_in_file(const struct message *message)
+{
+	return message->fd >= 0;
+}
+
 uint64_t message_size(const struct message *message)
 {
 	return message->header_bytes + 2 + message->body_seen;

@@ -227,6 +227,11 @@ const struct envelope *scan_request_envelope(const struct scan_request *request)
 	return request->envelope;
 }
 
+bool scan_request_in_file(const struct scan_request *request)
+{
+	return message_in_file(request->text->message);
+}
+
 long scan_request_peek(const struct scan_request *request, size_t offset, void *scratch,
 	size_t scratch_size, const void **ret_bytes)
 {

@@ -10,15 +10,18 @@
 #include "scorer/exchange.h"
 #include "scorer/transport.h"
 
-/* Room for one piece of a body that lies in a file, and for one piece of a reply, bytes. */
+/* Room for one piece of a body that lies in a file, bytes. */
 #define PIECE_SIZE 32768
+/* Pieces that are sent together: our header, the message's, its body, the CRLF behind it. */
+#define PIECES 4
+/* One piece of a reply, bytes; on the stack of a thread that may be new, where more costs more. */
+#define REPLY_PIECE_SIZE 4096
 /* Most that one step moves before it lets its driver look at the clock, bytes. */
 #define STEP_BYTES (1024 * 1024)
 
 enum spamd_phase {
 	PHASE_CONNECT,
-	PHASE_SEND_HEADER,
-	PHASE_SEND_MESSAGE,
+	PHASE_SEND,
 	PHASE_RECEIVE,
 };
 
@@ -27,7 +30,7 @@ struct spamd_exchange {
 	struct transport *transport;
 	enum spamd_phase phase;
 	struct buf header; /* of our request */
-	size_t sent;       /* bytes of what this phase sends */
+	size_t sent;       /* bytes of header and message together */
 	struct buf reply;
 	struct spamd_reply parser;
 	void *scratch; /* PIECE_SIZE, only for bodies in a file */
@@ -116,9 +119,9 @@ static struct exchange *spamd_start(
 static size_t spamd_poll_set(struct exchange *exchange, struct pollfd *set, int *ret_timeout_ms)
 {
 	struct spamd_exchange *spamd = spamd_of(exchange);
-	bool sending = spamd->phase == PHASE_SEND_HEADER || spamd->phase == PHASE_SEND_MESSAGE;
 
-	return transport_poll_set(spamd->transport, sending, set, ret_timeout_ms);
+	return transport_poll_set(
+		spamd->transport, spamd->phase == PHASE_SEND, set, ret_timeout_ms);
 }
 
 /*
@@ -154,7 +157,7 @@ static void settle(struct spamd_exchange *spamd, enum spamd_reply_state state)
 /* One piece of the reply. True when there may be more at once. */
 static bool receive_piece(struct spamd_exchange *spamd)
 {
-	char piece[PIECE_SIZE];
+	char piece[REPLY_PIECE_SIZE];
 	struct err err = ERR_INIT;
 	size_t got = 0;
 	enum transport_result result =
@@ -180,26 +183,6 @@ static bool receive_piece(struct spamd_exchange *spamd)
 	return !spamd->exchange.done && result == TRANSPORT_OK;
 }
 
-/*
- * Send `length` bytes of the current phase from `bytes` on. True when some went out. A stream
- * that takes no more may have been answered early, so what came is read before anything else;
- * it would wake the next poll for nothing, too.
- */
-static bool send_piece(struct spamd_exchange *spamd, const void *bytes, size_t length)
-{
-	struct err err = ERR_INIT;
-	size_t sent = 0;
-	enum transport_result result = transport_send(spamd->transport, bytes, length, &sent, &err);
-
-	if (result == TRANSPORT_FAILED || result == TRANSPORT_AGAIN)
-		while (receive_piece(spamd))
-			;
-	if (result == TRANSPORT_FAILED)
-		broken(spamd, &err);
-	spamd->sent += sent;
-	return result == TRANSPORT_OK;
-}
-
 static bool connect_step(struct spamd_exchange *spamd)
 {
 	struct err err = ERR_INIT;
@@ -210,7 +193,7 @@ static bool connect_step(struct spamd_exchange *spamd)
 	if (result != TRANSPORT_OK)
 		return false;
 	spamd->exchange.connected = true;
-	spamd->phase = PHASE_SEND_HEADER;
+	spamd->phase = PHASE_SEND;
 	return true;
 }
 
@@ -222,43 +205,71 @@ static bool request_is_sent(struct spamd_exchange *spamd)
 	return true;
 }
 
-static bool send_header_step(struct spamd_exchange *spamd)
+/* Room for what has to be read from a file. False when there is none. */
+static bool make_scratch(struct spamd_exchange *spamd)
 {
-	if (!send_piece(
-		    spamd, spamd->header.data + spamd->sent, spamd->header.length - spamd->sent))
-		return false;
-	if (spamd->sent < spamd->header.length)
-		return true;
-	spamd->sent = 0;
-	if (spamd->exchange.request == NULL)
-		return request_is_sent(spamd);
-	spamd->phase = PHASE_SEND_MESSAGE;
-	return true;
+	if (spamd->scratch == NULL && scan_request_in_file(spamd->exchange.request))
+		spamd->scratch = malloc(PIECE_SIZE);
+	return spamd->scratch != NULL || !scan_request_in_file(spamd->exchange.request);
 }
 
-static bool send_message_step(struct spamd_exchange *spamd)
+/* Point to what is still to be sent, as far as it is in memory; -1 with errno set. */
+static int gather(struct spamd_exchange *spamd, struct iovec pieces[PIECES])
 {
-	struct err err = ERR_INIT;
-	const void *bytes;
-	long piece;
+	size_t at = spamd->sent;
+	int count = 0;
 
-	if (spamd->scratch == NULL)
-		spamd->scratch = malloc(PIECE_SIZE);
-	if (spamd->scratch == NULL) {
-		err_set(&err, "out of memory");
-		exchange_finish(&spamd->exchange, VERDICT_ERROR, &err);
-		return false;
+	if (at < spamd->header.length)
+		pieces[count++] =
+			(struct iovec){ spamd->header.data + at, spamd->header.length - at };
+	at = count > 0 ? 0 : at - spamd->header.length;
+	while (count < PIECES && spamd->exchange.request != NULL) {
+		const void *bytes;
+		long length;
+
+		if (!make_scratch(spamd))
+			return -1;
+		length = scan_request_peek(
+			spamd->exchange.request, at, spamd->scratch, PIECE_SIZE, &bytes);
+		if (length < 0)
+			return -1;
+		if (length == 0)
+			break;
+		pieces[count++] = (struct iovec){ (void *)bytes, (size_t)length };
+		at += (size_t)length;
+		if (bytes == spamd->scratch)
+			break;
 	}
-	piece = scan_request_peek(
-		spamd->exchange.request, spamd->sent, spamd->scratch, PIECE_SIZE, &bytes);
-	if (piece < 0) {
+	return count;
+}
+
+/*
+ * Send what is there. True when some went out. A stream that takes no more may have been answered
+ * early, so what came is read before anything else; it would wake the next poll for nothing, too.
+ */
+static bool send_step(struct spamd_exchange *spamd)
+{
+	struct iovec pieces[PIECES];
+	struct err err = ERR_INIT;
+	enum transport_result result;
+	size_t sent = 0;
+	int count = gather(spamd, pieces);
+
+	if (count < 0) {
 		err_set_errno(&err, errno, "cannot read the message back");
 		exchange_finish(&spamd->exchange, VERDICT_ERROR, &err);
 		return false;
 	}
-	if (piece == 0)
+	if (count == 0)
 		return request_is_sent(spamd);
-	return send_piece(spamd, bytes, (size_t)piece);
+	result = transport_send(spamd->transport, pieces, (size_t)count, &sent, &err);
+	if (result == TRANSPORT_FAILED || result == TRANSPORT_AGAIN)
+		while (receive_piece(spamd))
+			;
+	if (result == TRANSPORT_FAILED)
+		broken(spamd, &err);
+	spamd->sent += sent;
+	return result == TRANSPORT_OK;
 }
 
 /* One move of the current phase. True when another may follow at once. */
@@ -267,10 +278,8 @@ static bool move(struct spamd_exchange *spamd)
 	switch (spamd->phase) {
 	case PHASE_CONNECT:
 		return connect_step(spamd);
-	case PHASE_SEND_HEADER:
-		return send_header_step(spamd);
-	case PHASE_SEND_MESSAGE:
-		return send_message_step(spamd);
+	case PHASE_SEND:
+		return send_step(spamd);
 	case PHASE_RECEIVE:
 		break;
 	}

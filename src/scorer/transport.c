@@ -7,10 +7,10 @@ enum transport_result transport_connect(struct transport *transport, struct err 
 	return transport->ops->connect(transport, err);
 }
 
-enum transport_result transport_send(struct transport *transport, const void *bytes, size_t length,
-	size_t *ret_sent, struct err *err)
+enum transport_result transport_send(struct transport *transport, const struct iovec *pieces,
+	size_t count, size_t *ret_sent, struct err *err)
 {
-	return transport->ops->send(transport, bytes, length, ret_sent, err);
+	return transport->ops->send(transport, pieces, count, ret_sent, err);
 }
 
 enum transport_result transport_receive(

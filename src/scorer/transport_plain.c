@@ -17,8 +17,8 @@
 #define BUSY_RETRY_MS 5
 
 /*
- * What the kernel takes of a request that the server does not read, bytes. Left to itself it takes
- * 4 MB a connection: fifty large messages to a deaf server keep the processors busy for longer than
+ * What the kernel takes of a request that a server on TCP does not read, bytes (of a unix socket it
+ * takes no more by itself). Left to itself it takes 4 MB a connection: fifty large messages to a deaf server keep the processors busy for longer than
  * an answer may be late.
  */
 #define SEND_BUFFER (256 * 1024)
@@ -82,13 +82,14 @@ static enum transport_result plain_connect(struct transport *transport, struct e
 	return failed(err, errno, "cannot connect");
 }
 
-static enum transport_result plain_send(struct transport *transport, const void *bytes,
-	size_t length, size_t *ret_sent, struct err *err)
+static enum transport_result plain_send(struct transport *transport, const struct iovec *pieces,
+	size_t count, size_t *ret_sent, struct err *err)
 {
+	const struct msghdr message = { .msg_iov = (struct iovec *)pieces, .msg_iovlen = count };
 	ssize_t sent;
 
 	do {
-		sent = send(plain_of(transport)->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		sent = sendmsg(plain_of(transport)->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (sent < 0 && errno == EINTR);
 	if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
 		return TRANSPORT_AGAIN;
@@ -169,8 +170,9 @@ struct transport *transport_plain_new(const struct server_address *address, stru
 		free(plain);
 		return NULL;
 	}
+	if (address->address.ss_family == AF_UNIX)
+		return &plain->transport;
 	(void)setsockopt(plain->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
-	if (address->address.ss_family != AF_UNIX)
-		(void)setsockopt(plain->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	(void)setsockopt(plain->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	return &plain->transport;
 }

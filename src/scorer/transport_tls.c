@@ -41,12 +41,14 @@ static enum transport_result tls_connect(struct transport *transport, struct err
 	return TRANSPORT_OK;
 }
 
-static enum transport_result tls_send(struct transport *transport, const void *bytes, size_t length,
-	size_t *ret_sent, struct err *err)
+static enum transport_result tls_send(struct transport *transport, const struct iovec *pieces,
+	size_t count, size_t *ret_sent, struct err *err)
 {
 	struct tls *tls = tls_of(transport);
 
-	tls->driver.result = curl_easy_send(tls->driver.easy, bytes, length, ret_sent);
+	(void)count; /* one after the other */
+	tls->driver.result =
+		curl_easy_send(tls->driver.easy, pieces[0].iov_base, pieces[0].iov_len, ret_sent);
 	if (tls->driver.result == CURLE_AGAIN)
 		return TRANSPORT_AGAIN;
 	return tls->driver.result == CURLE_OK ? TRANSPORT_OK : failed(tls, err, "cannot send");

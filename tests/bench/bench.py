@@ -147,8 +147,8 @@ def choose(arguments):
     cells = QUICK if arguments.quick else FULL
     if arguments.cell:
         cells = [Cell(*map(int, text.split(","))) for text in arguments.cell]
-    names = arguments.only.split("+") if arguments.only else None
-    classes = [kind for kind in SUBJECTS if not names or kind.name in names]
+    classes = [kind for kind in SUBJECTS
+               if not arguments.only or kind.name in arguments.only]
     return cells, classes
 
 
@@ -159,7 +159,9 @@ def parse_arguments():
     parser.add_argument("--seconds", type=float, help="length of a run (1.0; quick: 0.5)")
     parser.add_argument("--cell", action="append", metavar="BYTES,CONNECTIONS,DELAY_MS[,EACH]",
                         help="these conditions instead (may be repeated)")
-    parser.add_argument("--only", metavar="NAME+NAME", help="these subjects")
+    parser.add_argument("--only", action="append", metavar="NAME",
+                        choices=[kind.name for kind in SUBJECTS],
+                        help="this subject (may be repeated): %(choices)s")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     return parser.parse_args()
 

@@ -280,7 +280,7 @@ class SilentFilter(EmptyFilter):
 
 class BlockingFilter(EmptyFilter):
     """The least that a filter for spamd can do on libmilter."""
-    name = "empty + dialogue"
+    name = "empty with dialogue"
 
     def start(self):
         self.options = ["-n", "-d", f"unix:{self.scorers.spamd}", "-s", self.cell.size]
