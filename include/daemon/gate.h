@@ -6,9 +6,11 @@
  * idle until it has woken up, so that sessions which become ready in the same instant are all given
  * to the same few workers and wait for each other's whole scan (libmilter/worker.c). A new
  * connection makes the library start a worker where none is idle, and a worker that has finished
- * its task takes the next ready session: so one short connection of our own to our own socket, made
- * when a scan begins to wait, frees whoever is stuck. The same happens to sessions behind peers
- * that connect and then say nothing, or half a word: one connection of ours for each of those.
+ * its task takes the next ready session: so short connections of our own to our own socket free
+ * whoever is stuck. They are made when all workers there are wait for something slow, since then
+ * nobody is left to take what is ready; several times more each time while that goes on. A worker
+ * may be held by a peer that stops in the middle of a command, too: so, while anything waits and
+ * for a second after each connection, one of ours after the other looks whether it is served.
  *
  * And accept() that fails for want of descriptors is repeated at once and for ever
  * (libmilter/listener.c), a whole core's worth: our accept() waits a moment first.
@@ -28,11 +30,9 @@
  */
 int gate_start(const struct listen_setting *listen, struct err *err);
 
-/* A scan (or anything else that takes its time in a callback) begins to wait. Never blocks. */
-void gate_open(void);
-
-/* A connection has negotiated, so that it is no silent one. */
-void gate_heard(void);
+/* A callback begins to wait for something slow, and has done so. Neither blocks. */
+void gate_enter(void);
+void gate_leave(void);
 
 /*
  * libmilter is about to be stopped: smfi_stop() waits for a mutex that its listener holds for up to

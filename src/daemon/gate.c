@@ -15,25 +15,29 @@
 #include "base/deadline.h"
 #include "base/thread.h"
 #include "daemon/socket.h"
+#include "daemon/threads.h"
 
 /*
- * A connection is made this often even when nobody asks, milliseconds: a peer that connects and
- * says nothing holds a worker too, and a session may be stuck behind it.
+ * A connection is made this often even when nothing happens, milliseconds: a peer that holds a
+ * worker may hold up a session behind it all the same.
  */
 #define REGULAR_MS 1000
+
+/*
+ * How often a connection looks whether it is served, milliseconds: while a callback waits, and for
+ * a while after a mail server has connected, since that may hold a worker by saying half a word.
+ */
+#define LOOK_MS 20
 
 /* And this often while libmilter is to stop: its listener looks up only for a connection. */
 #define HURRY_MS 10
 
-/* Connections made at once when many scans begin to wait together. */
-#define BURST 16
+/* Most connections that are made at once. */
+#define BURST 64
 
-/*
- * What connects and does not even negotiate within this time holds a worker, or is in the way of
- * somebody who waits for one: it is made up for by a connection of our own. Microseconds.
- */
-#define GRACE_US 20000
-#define GRACE_MS 20
+/* Who is asked again within this time makes as many times more as before, milliseconds. */
+#define GROWTH_MS 20
+#define GROWTH    4
 
 /* How long accept() pauses when descriptors or memory have run out, milliseconds. */
 #define EXHAUSTED_PAUSE_MS 50
@@ -43,74 +47,122 @@ static struct {
 	pthread_t thread;
 	int wake;
 	atomic_bool hurry;
-	atomic_int scans;    /* that began to wait since the thread last looked */
-	atomic_int accepted; /* connections, ours among them; a difference is all that counts */
-	atomic_int settled;  /* those that negotiated, ours, and those that were made up for */
-	atomic_int late;     /* made up for, and may negotiate yet: not to be counted twice */
-} gate = { .wake = -1 };
+	atomic_uint waiting; /* callbacks */
+	atomic_bool looking; /* the thread looks often already */
+	atomic_long accepted, own, seen; /* connections: all, ours, others' when last looked at */
+	unsigned burst;
+	struct deadline growth;
+	int looker; /* a connection that is to be served, or -1 */
+} gate = { .wake = -1, .looker = -1 };
 
-static void wake_up(void)
+/* Counted before it is accepted, so that the difference never takes one of ours for another's. */
+static int connect_own(void)
 {
-	const uint64_t one = 1;
+	int fd;
 
-	(void)!write(gate.wake, &one, sizeof(one));
+	atomic_fetch_add(&gate.own, 1);
+	fd = socket_connect(gate.listen);
+	if (fd < 0)
+		atomic_fetch_sub(&gate.own, 1);
+	return fd;
 }
 
 static void connect_once(void)
 {
-	int fd;
+	int fd = connect_own();
 
-	atomic_fetch_add(&gate.settled, 1);
-	fd = socket_connect(gate.listen);
 	if (fd >= 0)
 		close(fd);
-	else
-		atomic_fetch_sub(&gate.settled, 1);
 }
 
-/* Connections that have been silent for the grace time; `since` is when there were first any. */
-static int count_silent(int64_t *since)
+/* Mail servers' connections since the start, or one less for a moment. */
+static long count_others(void)
 {
-	int64_t now = clock_now_us();
-	int silent = atomic_load(&gate.accepted) - atomic_load(&gate.settled);
-
-	if (silent <= 0)
-		*since = 0;
-	else if (*since == 0)
-		*since = now;
-	return *since != 0 && now - *since >= GRACE_US ? silent : 0;
+	return atomic_load(&gate.accepted) - atomic_load(&gate.own);
 }
 
-static int pause_ms(int64_t silent_since)
+/* Start as many workers as seem to be needed: nobody tells how many sessions are stuck. */
+static void open_up(void)
+{
+	gate.burst = deadline_passed(gate.growth) ? 1 : gate.burst * GROWTH;
+	if (gate.burst > BURST)
+		gate.burst = BURST;
+	gate.growth = deadline_after_ms(GROWTH_MS);
+	for (unsigned i = 0; i < gate.burst; i++)
+		connect_once();
+}
+
+/* Has the connection that looks been closed by its worker (or could not be made)? */
+static bool is_served(void)
+{
+	struct pollfd set = { .fd = gate.looker, .events = POLLIN };
+
+	if (gate.looker < 0)
+		return true;
+	if (poll(&set, 1, 0) == 0)
+		return false;
+	close(gate.looker);
+	gate.looker = -1;
+	return true;
+}
+
+/* Look whether a connection is served; if not, somebody else may be stuck as well. */
+static void look(void)
+{
+	if (!is_served()) {
+		open_up();
+		return;
+	}
+	gate.looker = connect_own();
+	if (gate.looker >= 0)
+		(void)shutdown(gate.looker, SHUT_WR);
+}
+
+static int pause_ms(void)
 {
 	if (atomic_load(&gate.hurry))
 		return HURRY_MS;
-	return silent_since != 0 ? GRACE_MS : REGULAR_MS;
+	return atomic_load(&gate.looking) ? LOOK_MS : REGULAR_MS;
+}
+
+/* Go on looking as long as anybody waits or connects, and a little longer. */
+static void look_or_rest(void)
+{
+	static struct deadline rest;
+	long others = count_others();
+
+	if (atomic_load(&gate.waiting) > 0 || others > atomic_load(&gate.seen))
+		rest = deadline_after_ms(REGULAR_MS);
+	if (others > atomic_load(&gate.seen))
+		atomic_store(&gate.seen, others);
+	if (!deadline_passed(rest)) {
+		look();
+		return;
+	}
+	atomic_store(&gate.looking, false);
+	if (gate.looker >= 0)
+		close(gate.looker);
+	gate.looker = -1;
+	connect_once();
 }
 
 static void *gate_main(void *unused)
 {
 	struct pollfd set = { .fd = gate.wake, .events = POLLIN };
-	int64_t silent_since = 0;
-	uint64_t times;
 
 	(void)unused;
 	for (;;) {
-		bool regular = poll(&set, 1, pause_ms(silent_since)) == 0 && silent_since == 0;
-		int asked, silent;
+		bool asked = poll(&set, 1, pause_ms()) > 0;
+		uint64_t count;
 
-		if (set.revents != 0)
-			(void)!read(gate.wake, &times, sizeof(times));
-		asked = regular + atomic_exchange(&gate.scans, 0);
-		silent = count_silent(&silent_since);
-		if (silent > BURST)
-			silent = BURST;
-		atomic_fetch_add(&gate.settled, silent);
-		atomic_fetch_add(&gate.late, silent);
-		if (regular)
-			atomic_store(&gate.late, 0);
-		for (int i = 0; i < silent || i < (asked < BURST ? asked : BURST); i++)
+		if (asked)
+			(void)!read(gate.wake, &count, sizeof(count));
+		if (atomic_load(&gate.hurry))
 			connect_once();
+		else if (!asked)
+			look_or_rest();
+		else if (atomic_load(&gate.waiting) >= threads_workers())
+			open_up();
 	}
 	return NULL;
 }
@@ -135,26 +187,38 @@ int gate_start(const struct listen_setting *listen, struct err *err)
 	return 0;
 }
 
-void gate_open(void)
+static void wake(void)
 {
-	atomic_fetch_add(&gate.scans, 1);
-	wake_up();
+	const uint64_t one = 1;
+
+	(void)!write(gate.wake, &one, sizeof(one));
 }
 
-void gate_heard(void)
+void gate_enter(void)
 {
-	int late = atomic_load(&gate.late);
+	unsigned waiting = atomic_fetch_add(&gate.waiting, 1) + 1;
 
-	while (late > 0 && !atomic_compare_exchange_weak(&gate.late, &late, late - 1))
-		;
-	if (late <= 0)
-		atomic_fetch_add(&gate.settled, 1);
+	if (waiting >= threads_workers() || !atomic_exchange(&gate.looking, true))
+		wake();
+}
+
+void gate_leave(void)
+{
+	atomic_fetch_sub(&gate.waiting, 1);
 }
 
 void gate_hurry(void)
 {
 	atomic_store(&gate.hurry, true);
-	gate_open();
+	wake();
+}
+
+/* Somebody who connects is looked after, whoever that is. */
+static void note_accepted(void)
+{
+	atomic_fetch_add(&gate.accepted, 1);
+	if (count_others() > atomic_load(&gate.seen) && !atomic_exchange(&gate.looking, true))
+		wake();
 }
 
 /*
@@ -174,8 +238,8 @@ int patient_accept(int fd, struct sockaddr *address, socklen_t *length)
 	if (accepted < 0 &&
 		(errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM || errnum == ENOBUFS))
 		nanosleep(&pause, NULL);
-	if (accepted >= 0 && atomic_fetch_add(&gate.accepted, 1) == atomic_load(&gate.settled))
-		wake_up();
+	if (accepted >= 0)
+		note_accepted();
 	errno = errnum;
 	return accepted;
 }

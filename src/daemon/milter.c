@@ -162,7 +162,6 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	(void)unused2;
 	(void)unused3;
 	*ret_unused2 = *ret_unused3 = 0;
-	gate_heard();
 	if ((actions & SMFIF_ADDHDRS) == 0) {
 		log_err(NULL, "the mail server lets no filter add headers: cannot serve it");
 		return SMFIS_REJECT;
@@ -278,21 +277,32 @@ static void take_macros(SMFICTX *context, struct session *session)
 	take_macro(context, session, "{cipher_bits}", &client->tls_bits);
 }
 
+/* Whom a wait concerns. */
+struct wait {
+	SMFICTX *context;
+	bool entered; /* the gate knows */
+};
+
 /*
- * A scan or the disk makes us wait: free the sessions that are stuck behind us, and tell the mail
+ * A scan or the disk makes us wait: let sessions pass that are stuck behind us, and tell the mail
  * server that we are alive.
  */
-static void on_waiting(void *context, bool first)
+static void on_waiting(void *argument, bool first)
 {
-	gate_open();
+	struct wait *wait = argument;
+
+	if (!wait->entered)
+		gate_enter();
+	wait->entered = true;
 	if (!first)
-		(void)smfi_progress(context);
+		(void)smfi_progress(wait->context);
 }
 
 static sfsistat on_eom(SMFICTX *context)
 {
 	struct session *session = session_of(context);
 	struct judge_input input;
+	struct wait wait = { context, false };
 	struct judgement judgement;
 	sfsistat answer;
 
@@ -301,7 +311,7 @@ static sfsistat on_eom(SMFICTX *context)
 	input = (struct judge_input){ .mail = &session->mail,
 		.deadline = deadline_sooner(
 			deadline_after_ms(session->mail.settings->deadline_ms), runtime_stop_by()),
-		.listener = { on_waiting, context },
+		.listener = { on_waiting, &wait },
 		.late = runtime_late(),
 		.store = runtime_store() };
 	take_macros(context, session);
@@ -310,6 +320,8 @@ static sfsistat on_eom(SMFICTX *context)
 	judge(&input, &judgement);
 	answer = apply(context, session, &judgement,
 		&(struct apply_means){ runtime_store(), { input.deadline, input.listener } });
+	if (wait.entered)
+		gate_leave();
 	judgement_log(&judgement, &session->mail);
 	metrics_count(&judgement);
 	session->answered = true;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Spare threads for libmilter. */
+/* The threads that libmilter's workers run on. */
 #include "daemon/threads.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <libmilter/mfapi.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -14,109 +15,170 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 
-/* Spare threads made at the start: as many sessions go on while the system gives no thread. */
+/* Idle threads that are kept for when the system gives no new one: as many sessions go on then. */
 #define SPARE_THREADS 8
+
+/* How long the others wait for more work, milliseconds. */
+#define CACHED_MS 500
+
+/*
+ * Their stack, bytes: the deepest calls, those of TLS, take 50 KB. The C library keeps 40 MB of
+ * stacks that are free, which are five of the usual size.
+ */
+#define STACK_SIZE (1024 * 1024)
 
 /* How often a new thread is tried for while spare ones are missing, milliseconds. */
 #define RETRY_MS 20
 
-/* As the C library declares it. */
+/* libmilter's signal thread and its controller run for ever on threads of ours. */
+#define NO_WORKERS 2
+
+/* As the C library declares them. */
 typedef int create_function(pthread_t *thread, const pthread_attr_t *attributes,
 	void *(*routine)(void *), void *argument);
+typedef int detach_function(pthread_t thread);
+typedef void *thread_routine(void *argument);
 
 struct work {
 	STAILQ_ENTRY(work) link;
-	void *(*routine)(void *);
+	thread_routine *routine;
 	void *argument;
+};
+
+/* A thread that waits for work; on its own stack. */
+struct idler {
+	LIST_ENTRY(idler) link;
+	pthread_cond_t changed;
+	struct work *work; /* NULL: none yet */
 };
 
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	STAILQ_HEAD(, work) queue;
+	LIST_HEAD(, idler) idlers; /* the last to come is the first to go: its stack is warm */
+	unsigned idle;
+	STAILQ_HEAD(, work) queue; /* for the next thread that there is */
 	unsigned waiting;
-	int idle; /* spare threads without work; below 0 for a moment while one is counted */
+	unsigned running; /* of libmilter's routines */
 	bool started;
 	bool refused; /* said in the log, until it works again */
-} spare = { .lock = PTHREAD_MUTEX_INITIALIZER,
+} threads = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
-	.queue = STAILQ_HEAD_INITIALIZER(spare.queue) };
+	.idlers = LIST_HEAD_INITIALIZER(threads.idlers),
+	.queue = STAILQ_HEAD_INITIALIZER(threads.queue) };
 
-/* The C library's own function (or a sanitizer's), which ours hides. */
+/* Is this one of our threads? They are born detached. */
+static _Thread_local bool is_ours;
+
+/* The C library's own function (or a sanitizer's), which ours hides, as a pointer to a function. */
+static void find_hidden(const char *name, void *ret_function)
+{
+	void *symbol = dlsym(RTLD_NEXT, name);
+
+	memcpy(ret_function, &symbol, sizeof(symbol));
+}
+
 static create_function *real_create(void)
 {
 	static _Atomic(create_function *) found;
 	create_function *function = atomic_load(&found);
-	void *symbol;
 
 	if (function == NULL) {
-		symbol = dlsym(RTLD_NEXT, "pthread_create");
-		memcpy(&function, &symbol, sizeof(function));
+		find_hidden("pthread_create", &function);
 		atomic_store(&found, function);
 	}
 	return function;
 }
 
-/* Take the first work; with the lock. NULL when there is none. */
-static struct work *take(void)
+/* Wait for work; with the lock. NULL: this thread is one too many. */
+static struct work *wait_for_work(struct idler *self)
 {
-	struct work *work = STAILQ_FIRST(&spare.queue);
+	bool in_time = true;
 
-	if (work != NULL) {
-		STAILQ_REMOVE_HEAD(&spare.queue, link);
-		spare.waiting--;
+	self->work = NULL;
+	LIST_INSERT_HEAD(&threads.idlers, self, link);
+	threads.idle++;
+	threads.refused = threads.refused && threads.idle < SPARE_THREADS;
+	while (self->work == NULL && in_time) {
+		if (threads.idle <= SPARE_THREADS)
+			pthread_cond_wait(&self->changed, &threads.lock);
+		else
+			in_time = condition_wait(
+				&self->changed, &threads.lock, deadline_after_ms(CACHED_MS));
 	}
+	if (self->work == NULL) {
+		LIST_REMOVE(self, link);
+		threads.idle--;
+	}
+	return self->work;
+}
+
+/* The next piece of work for this thread: one that nobody could take, or one that comes. */
+static struct work *next_work(struct idler *self)
+{
+	struct work *work;
+
+	pthread_mutex_lock(&threads.lock);
+	work = STAILQ_FIRST(&threads.queue);
+	if (work != NULL) {
+		STAILQ_REMOVE_HEAD(&threads.queue, link);
+		threads.waiting--;
+	} else {
+		work = wait_for_work(self);
+	}
+	pthread_mutex_unlock(&threads.lock);
 	return work;
 }
 
-/*
- * One piece of work a thread: libmilter's workers detach the thread they run on, which cannot be
- * done twice.
- */
-static void *spare_main(void *unused)
+static void *thread_main(void *unused)
 {
-	struct work *work, now;
+	struct idler self = { 0 };
+	struct work *work;
 
 	(void)unused;
-	pthread_mutex_lock(&spare.lock);
-	while ((work = take()) == NULL)
-		pthread_cond_wait(&spare.changed, &spare.lock);
-	spare.idle--;
-	pthread_cond_broadcast(&spare.changed);
-	pthread_mutex_unlock(&spare.lock);
-	now = *work;
-	free(work);
-	return now.routine(now.argument);
+	is_ours = true;
+	condition_init(&self.changed);
+	while ((work = next_work(&self)) != NULL) {
+		(void)work->routine(work->argument);
+		free(work);
+		pthread_mutex_lock(&threads.lock);
+		threads.running--;
+		pthread_mutex_unlock(&threads.lock);
+	}
+	pthread_cond_destroy(&self.changed);
+	return NULL;
 }
 
-/* Make one more spare thread. False when the system gives none. */
-static bool add_spare(void)
+/* Make one more thread. False when the system gives none. */
+static bool add_thread(void)
 {
+	pthread_attr_t attributes;
 	pthread_t thread;
+	int errnum;
 
-	if (real_create()(&thread, NULL, spare_main, NULL) != 0)
-		return false;
-	pthread_mutex_lock(&spare.lock);
-	spare.idle++;
-	spare.refused = spare.refused && spare.idle < SPARE_THREADS;
-	pthread_mutex_unlock(&spare.lock);
-	return true;
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	errnum = real_create()(&thread, &attributes, thread_main, NULL);
+	pthread_attr_destroy(&attributes);
+	return errnum == 0;
 }
 
-/* Replaces the spare threads that got work, as soon as there can be new ones. */
+/* Keeps spare threads, as soon as there can be new ones. */
 static void *refill_main(void *unused)
 {
 	const struct timespec pause = { .tv_nsec = RETRY_MS * 1000000L };
 
 	(void)unused;
 	for (;;) {
-		pthread_mutex_lock(&spare.lock);
-		while (spare.idle >= SPARE_THREADS)
-			pthread_cond_wait(&spare.changed, &spare.lock);
-		pthread_mutex_unlock(&spare.lock);
-		if (!add_spare())
-			nanosleep(&pause, NULL);
+		pthread_mutex_lock(&threads.lock);
+		while (threads.idle >= SPARE_THREADS)
+			pthread_cond_wait(&threads.changed, &threads.lock);
+		pthread_mutex_unlock(&threads.lock);
+		(void)add_thread();
+		nanosleep(&pause, NULL);
 	}
 	return NULL;
 }
@@ -133,7 +195,7 @@ int threads_start(struct err *err)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (errnum != 0)
 		return err_set_errno(err, errnum, "cannot make spare threads");
-	spare.started = true;
+	threads.started = true;
 	return 0;
 }
 
@@ -141,56 +203,127 @@ unsigned threads_waiting(void)
 {
 	unsigned waiting;
 
-	pthread_mutex_lock(&spare.lock);
-	waiting = spare.waiting;
-	pthread_mutex_unlock(&spare.lock);
+	pthread_mutex_lock(&threads.lock);
+	waiting = threads.waiting;
+	pthread_mutex_unlock(&threads.lock);
 	return waiting;
 }
 
-/* Keep the work for later. True when it is kept. */
-static bool keep(void *(*routine)(void *), void *argument)
+unsigned threads_workers(void)
+{
+	unsigned running;
+
+	pthread_mutex_lock(&threads.lock);
+	running = threads.running;
+	pthread_mutex_unlock(&threads.lock);
+	return running > NO_WORKERS ? running - NO_WORKERS : 0;
+}
+
+/* Give work to the thread that began to wait last, if more than `kept` wait. With the lock. */
+static bool give(struct work *work, unsigned kept)
+{
+	struct idler *idler = LIST_FIRST(&threads.idlers);
+
+	if (threads.idle <= kept)
+		return false;
+	LIST_REMOVE(idler, link);
+	threads.idle--;
+	idler->work = work;
+	pthread_cond_signal(&idler->changed);
+	return true;
+}
+
+/* The system gives no thread for what was queued last: a spare one takes it, or it waits. */
+static void use_spare(void)
 {
 	struct work *work;
-	bool say = false;
+	bool say;
 
-	if (!spare.started)
-		return false;
-	work = malloc(sizeof(*work));
-	if (work == NULL)
-		return false;
-	*work = (struct work){ .routine = routine, .argument = argument };
-	pthread_mutex_lock(&spare.lock);
-	STAILQ_INSERT_TAIL(&spare.queue, work, link);
-	spare.waiting++;
-	say = !spare.refused;
-	spare.refused = true;
-	pthread_cond_broadcast(&spare.changed);
-	pthread_mutex_unlock(&spare.lock);
+	pthread_mutex_lock(&threads.lock);
+	work = STAILQ_FIRST(&threads.queue);
+	if (work != NULL && give(work, 0)) {
+		STAILQ_REMOVE_HEAD(&threads.queue, link);
+		threads.waiting--;
+	}
+	say = !threads.refused;
+	threads.refused = true;
+	pthread_cond_signal(&threads.changed);
+	pthread_mutex_unlock(&threads.lock);
 	if (say)
 		log_err(NULL,
 			"the system gives no more threads: sessions wait for a spare one (raise "
 			"TasksMax= in the unit or the limit of processes)");
+}
+
+/* Have a routine run by a thread that waits for work, by a new one, or in time. */
+static int run(thread_routine *routine, void *argument)
+{
+	struct work *work = malloc(sizeof(*work));
+	bool given;
+
+	if (work == NULL)
+		return EAGAIN;
+	*work = (struct work){ .routine = routine, .argument = argument };
+	pthread_mutex_lock(&threads.lock);
+	threads.running++;
+	given = give(work, SPARE_THREADS);
+	if (!given) {
+		STAILQ_INSERT_TAIL(&threads.queue, work, link);
+		threads.waiting++;
+	}
+	pthread_mutex_unlock(&threads.lock);
+	if (!given && !add_thread())
+		use_spare();
+	return 0;
+}
+
+/* Is this a routine of libmilter's? Others may want to join their threads. */
+static bool is_libmilters(thread_routine *routine)
+{
+	static _Atomic(thread_routine *) known;
+	void *address, *main_function = dlsym(RTLD_DEFAULT, "smfi_main");
+	Dl_info wanted, found;
+
+	if (atomic_load(&known) == routine)
+		return true;
+	memcpy(&address, &routine, sizeof(address));
+	if (main_function == NULL || dladdr(main_function, &wanted) == 0 ||
+		dladdr(address, &found) == 0 || found.dli_fbase != wanted.dli_fbase)
+		return false;
+	atomic_store(&known, routine);
 	return true;
 }
 
 /*
  * pthread_create() as libmilter calls it: the program's own definition comes first in the dynamic
- * linker's order. Work given to a spare thread has no id that could be joined; libmilter does not
- * look at it (its workers detach themselves by their own id). Our own threads, which are joined,
- * are
- * made with attributes and never kept. The label keeps clear of the C library's prototype.
+ * linker's order. libmilter never looks at the id that it gets. The label keeps clear of the C
+ * library's prototype.
  */
-int patient_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *),
+int cached_create(pthread_t *thread, const pthread_attr_t *attributes, thread_routine *routine,
 	void *argument) __asm__("pthread_create");
 
-int patient_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *),
+int cached_create(pthread_t *thread, const pthread_attr_t *attributes, thread_routine *routine,
 	void *argument)
 {
-	int errnum = real_create()(thread, attributes, routine, argument);
+	if (attributes != NULL || !threads.started || !is_libmilters(routine))
+		return real_create()(thread, attributes, routine, argument);
+	*thread = pthread_self();
+	return run(routine, argument);
+}
 
-	if (errnum == EAGAIN && attributes == NULL && keep(routine, argument)) {
-		*thread = pthread_self();
+/* pthread_detach() as each of libmilter's routines begins with it: ours are detached already. */
+int cached_detach(pthread_t thread) __asm__("pthread_detach");
+
+int cached_detach(pthread_t thread)
+{
+	static _Atomic(detach_function *) found;
+	detach_function *function = atomic_load(&found);
+
+	if (is_ours && pthread_equal(thread, pthread_self()))
 		return 0;
+	if (function == NULL) {
+		find_hidden("pthread_detach", &function);
+		atomic_store(&found, function);
 	}
-	return errnum;
+	return function(thread);
 }

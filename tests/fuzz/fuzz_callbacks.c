@@ -35,7 +35,7 @@ static struct {
 	struct settings *settings[SCORERS];
 	struct pool *pool;
 	struct late_store *late;
-	unsigned sessions, messages;
+	unsigned sessions, messages, waiting;
 	unsigned long begun, received, abandoned, answered;
 } world;
 
@@ -113,12 +113,14 @@ void metrics_put_off(void)
 {
 }
 
-void gate_heard(void)
+void gate_enter(void)
 {
+	world.waiting++;
 }
 
-void gate_open(void)
+void gate_leave(void)
 {
+	assert(world.waiting-- > 0);
 }
 
 void gate_hurry(void)
@@ -351,7 +353,7 @@ static void run(char *text)
 		free(context.macros[i].name);
 		free(context.macros[i].value);
 	}
-	assert(world.sessions == 0 && world.messages == 0);
+	assert(world.sessions == 0 && world.messages == 0 && world.waiting == 0);
 	assert(world.received == world.answered);
 	assert(world.begun == world.answered + world.abandoned);
 }
