@@ -15,6 +15,7 @@
 #include "base/deadline.h"
 #include "base/thread.h"
 #include "daemon/socket.h"
+#include "daemon/stream.h"
 #include "daemon/threads.h"
 
 /*
@@ -214,8 +215,9 @@ void gate_hurry(void)
 }
 
 /* Somebody who connects is looked after, whoever that is. */
-static void note_accepted(void)
+static void note_accepted(int fd)
 {
+	stream_opened(fd);
 	atomic_fetch_add(&gate.accepted, 1);
 	if (count_others() > atomic_load(&gate.seen) && !atomic_exchange(&gate.looking, true))
 		wake();
@@ -239,7 +241,7 @@ int patient_accept(int fd, struct sockaddr *address, socklen_t *length)
 		(errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM || errnum == ENOBUFS))
 		nanosleep(&pause, NULL);
 	if (accepted >= 0)
-		note_accepted();
+		note_accepted(accepted);
 	errno = errnum;
 	return accepted;
 }

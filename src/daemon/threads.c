@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "daemon/hidden.h"
 
 /* Idle threads that are kept for when the system gives no new one: as many sessions go on then. */
 #define SPARE_THREADS 8
@@ -72,24 +73,11 @@ static struct {
 /* Is this one of our threads? They are born detached. */
 static _Thread_local bool is_ours;
 
-/* The C library's own function (or a sanitizer's), which ours hides, as a pointer to a function. */
-static void find_hidden(const char *name, void *ret_function)
-{
-	void *symbol = dlsym(RTLD_NEXT, name);
-
-	memcpy(ret_function, &symbol, sizeof(symbol));
-}
-
 static create_function *real_create(void)
 {
-	static _Atomic(create_function *) found;
-	create_function *function = atomic_load(&found);
+	static _Atomic(hidden_function *) found;
 
-	if (function == NULL) {
-		find_hidden("pthread_create", &function);
-		atomic_store(&found, function);
-	}
-	return function;
+	return (create_function *)hidden_find(&found, "pthread_create");
 }
 
 /* Wait for work; with the lock. NULL: this thread is one too many. */
@@ -316,14 +304,9 @@ int cached_detach(pthread_t thread) __asm__("pthread_detach");
 
 int cached_detach(pthread_t thread)
 {
-	static _Atomic(detach_function *) found;
-	detach_function *function = atomic_load(&found);
+	static _Atomic(hidden_function *) found;
 
 	if (is_ours && pthread_equal(thread, pthread_self()))
 		return 0;
-	if (function == NULL) {
-		find_hidden("pthread_detach", &function);
-		atomic_store(&found, function);
-	}
-	return function(thread);
+	return ((detach_function *)hidden_find(&found, "pthread_detach"))(thread);
 }
