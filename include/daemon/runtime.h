@@ -66,6 +66,9 @@ void runtime_message_end(void);
 unsigned runtime_sessions(void);
 unsigned runtime_messages(void);
 
+/* Messages that have begun since the start. */
+uint64_t runtime_messages_begun(void);
+
 /* A stop has begun, to be complete by `until`: no session begins any more. */
 void runtime_stop_begin(struct deadline until);
 

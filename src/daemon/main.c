@@ -20,6 +20,7 @@
 #include "daemon/control.h"
 #include "daemon/gate.h"
 #include "daemon/http.h"
+#include "daemon/memory.h"
 #include "daemon/milter.h"
 #include "daemon/process.h"
 #include "daemon/runtime.h"
@@ -139,6 +140,7 @@ static int open_socket(const struct settings *settings, struct err *err)
 
 static int start(struct settings *settings, struct err *err)
 {
+	memory_start();
 	log_setup("spambridge", settings->log, settings->log_level);
 	if (process_raise_descriptors(settings, err) != 0 || http_open(settings, err) != 0 ||
 		open_socket(settings, err) != 0)
@@ -182,6 +184,7 @@ static void live(void)
 		if (watchdog_ms > 0)
 			process_notify_watchdog();
 		milter_say_repeated(false);
+		memory_tidy();
 		if (reload_wanted) {
 			reload_wanted = 0;
 			reload();

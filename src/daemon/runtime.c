@@ -22,6 +22,7 @@ static struct {
 	time_t loaded_at;
 	struct reload_view reload;
 	unsigned sessions, messages;
+	uint64_t begun; /* messages since the start */
 	bool stopping;
 	struct deadline stop_by;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -236,6 +237,7 @@ void runtime_message_begin(void)
 {
 	pthread_mutex_lock(&state.lock);
 	state.messages++;
+	state.begun++;
 	pthread_mutex_unlock(&state.lock);
 }
 
@@ -265,6 +267,16 @@ unsigned runtime_messages(void)
 	messages = state.messages;
 	pthread_mutex_unlock(&state.lock);
 	return messages;
+}
+
+uint64_t runtime_messages_begun(void)
+{
+	uint64_t begun;
+
+	pthread_mutex_lock(&state.lock);
+	begun = state.begun;
+	pthread_mutex_unlock(&state.lock);
+	return begun;
 }
 
 void runtime_stop_begin(struct deadline until)

@@ -2,11 +2,11 @@
 /* What libmilter reads from the mail server, read ahead. */
 #include "daemon/stream.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -30,7 +30,7 @@ static atomic_uint_fast8_t streams[MOST_DESCRIPTORS / 8];
 static _Thread_local struct {
 	int fd;
 	size_t begin, end;
-	char bytes[BUFFER_SIZE];
+	char *bytes; /* NULL while there are none */
 } ahead;
 
 static bool is_stream(int fd)
@@ -50,18 +50,28 @@ static bool has_bytes(int fd)
 	return ahead.fd == fd && ahead.begin < ahead.end;
 }
 
-/* Read what is there; as recv(). Only when nothing is left of what was read before. */
-static ssize_t fill(int fd, int flags)
+static void drop(void)
 {
-	ssize_t got;
+	free(ahead.bytes);
+	ahead.bytes = NULL;
+	ahead.begin = ahead.end = 0;
+}
 
-	do {
-		got = recv(fd, ahead.bytes, sizeof(ahead.bytes), flags);
-	} while (got < 0 && errno == EINTR);
+/* Read what is there. False when nothing is, or no memory. */
+static bool fill(int fd)
+{
+	ssize_t got = -1;
+
+	if (ahead.bytes == NULL)
+		ahead.bytes = malloc(BUFFER_SIZE);
+	if (ahead.bytes != NULL)
+		got = recv(fd, ahead.bytes, BUFFER_SIZE, MSG_DONTWAIT);
 	ahead.fd = fd;
 	ahead.begin = 0;
 	ahead.end = got > 0 ? (size_t)got : 0;
-	return got;
+	if (got <= 0)
+		drop();
+	return got > 0;
 }
 
 /* Take at most `size` of the bytes that were read. */
@@ -73,26 +83,20 @@ static size_t take(void *bytes, size_t size)
 		size = left;
 	memcpy(bytes, ahead.bytes + ahead.begin, size);
 	ahead.begin += size;
+	if (ahead.begin == ahead.end)
+		drop();
 	return size;
 }
 
-/* read() of a connection: the rest of a large piece goes straight to where it belongs. */
-static ssize_t read_stream(int fd, char *bytes, size_t size)
+/* read() of what was read ahead: the rest of a large piece goes straight to where it belongs. */
+static ssize_t read_ahead(int fd, char *bytes, size_t size)
 {
-	size_t taken;
-	ssize_t got;
+	size_t taken = take(bytes, size);
+	ssize_t got = 0;
 
-	if (!has_bytes(fd)) {
-		got = fill(fd, 0);
-		if (got <= 0)
-			return got;
-	}
-	taken = take(bytes, size);
-	if (taken < size) {
+	if (taken < size)
 		got = recv(fd, bytes + taken, size - taken, MSG_DONTWAIT);
-		taken += got > 0 ? (size_t)got : 0;
-	}
-	return (ssize_t)taken;
+	return (ssize_t)taken + (got > 0 ? got : 0);
 }
 
 /* As libmilter calls them; the labels keep clear of the C library's prototypes. */
@@ -104,8 +108,8 @@ ssize_t stream_read(int fd, void *bytes, size_t size)
 {
 	static _Atomic(hidden_function *) found;
 
-	if (is_stream(fd))
-		return read_stream(fd, bytes, size);
+	if (is_stream(fd) && has_bytes(fd))
+		return read_ahead(fd, bytes, size);
 	return ((read_function *)hidden_find(&found, "read"))(fd, bytes, size);
 }
 
@@ -114,7 +118,7 @@ int stream_poll(struct pollfd *set, nfds_t count, int timeout_ms)
 	static _Atomic(hidden_function *) found;
 
 	if (count == 1 && (set[0].events & (POLLIN | POLLOUT)) == POLLIN && is_stream(set[0].fd) &&
-		(has_bytes(set[0].fd) || fill(set[0].fd, MSG_DONTWAIT) > 0)) {
+		(has_bytes(set[0].fd) || fill(set[0].fd))) {
 		set[0].revents = POLLIN;
 		return 1;
 	}
@@ -128,7 +132,7 @@ int stream_close(int fd)
 	if (is_stream(fd)) {
 		atomic_fetch_and(&streams[fd / 8], (uint_fast8_t) ~(1u << fd % 8));
 		if (ahead.fd == fd)
-			ahead.begin = ahead.end = 0;
+			drop();
 	}
 	return ((close_function *)hidden_find(&found, "close"))(fd);
 }

@@ -24,12 +24,6 @@
 /* How long the others wait for more work, milliseconds. */
 #define CACHED_MS 500
 
-/*
- * Their stack, bytes: the deepest calls, those of TLS, take 50 KB. The C library keeps 40 MB of
- * stacks that are free, which are five of the usual size.
- */
-#define STACK_SIZE (1024 * 1024)
-
 /* How often a new thread is tried for while spare ones are missing, milliseconds. */
 #define RETRY_MS 20
 
@@ -148,7 +142,6 @@ static bool add_thread(void)
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	errnum = real_create()(&thread, &attributes, thread_main, NULL);
 	pthread_attr_destroy(&attributes);
 	return errnum == 0;

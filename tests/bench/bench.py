@@ -142,6 +142,12 @@ def machine():
             "load_before": os.getloadavg()[0]}
 
 
+def raise_descriptors():
+    """A thousand connections need as many descriptors."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def choose(arguments):
     """The cells and subjects that were asked for."""
     cells = QUICK if arguments.quick else FULL
@@ -168,10 +174,9 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    raise_descriptors()
     rounds = arguments.rounds or (2 if arguments.quick else 3)
     seconds = arguments.seconds or (0.5 if arguments.quick else 1.0)
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     cells, classes = choose(arguments)
     result = {"date": time.strftime("%Y-%m-%d %H:%M"), "machine": machine(), "rounds": rounds,
               "seconds": seconds, "cells": []}
