@@ -85,19 +85,25 @@ bool buf_putc(struct buf *buf, char c)
 
 bool buf_printf(struct buf *buf, const char *format, ...)
 {
+	size_t room = buf->failed ? 0 : buf->capacity - buf->length;
 	va_list args;
 	int length;
 
+	/* Mostly there is room for it at once. */
 	va_start(args, format);
-	length = vsnprintf(NULL, 0, format, args);
+	length = vsnprintf(room == 0 ? NULL : buf->data + buf->length, room, format, args);
 	va_end(args);
 	if (length < 0 || !buf_reserve(buf, (size_t)length)) {
 		buf->failed = true;
+		if (room > 0)
+			buf->data[buf->length] = '\0';
 		return false;
 	}
-	va_start(args, format);
-	vsnprintf(buf->data + buf->length, (size_t)length + 1, format, args);
-	va_end(args);
+	if ((size_t)length >= room) {
+		va_start(args, format);
+		vsnprintf(buf->data + buf->length, (size_t)length + 1, format, args);
+		va_end(args);
+	}
 	buf->length += (size_t)length;
 	return true;
 }

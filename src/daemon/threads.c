@@ -262,14 +262,15 @@ static int run(thread_routine *routine, void *argument)
 static bool is_libmilters(thread_routine *routine)
 {
 	static _Atomic(thread_routine *) known;
-	void *address, *main_function = dlsym(RTLD_DEFAULT, "smfi_main");
+	void *address, *library;
 	Dl_info wanted, found;
 
 	if (atomic_load(&known) == routine)
 		return true;
+	library = dlsym(RTLD_DEFAULT, "smfi_main");
 	memcpy(&address, &routine, sizeof(address));
-	if (main_function == NULL || dladdr(main_function, &wanted) == 0 ||
-		dladdr(address, &found) == 0 || found.dli_fbase != wanted.dli_fbase)
+	if (library == NULL || dladdr(library, &wanted) == 0 || dladdr(address, &found) == 0 ||
+		found.dli_fbase != wanted.dli_fbase)
 		return false;
 	atomic_store(&known, routine);
 	return true;

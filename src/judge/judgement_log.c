@@ -9,6 +9,9 @@
 #include "judge/judge.h"
 #include "judge/rule.h"
 
+/* Room that most lines need, bytes. */
+#define USUAL_LENGTH 511
+
 static void put(struct buf *line, const char *key, const char *value)
 {
 	if (line->length > 0)
@@ -120,6 +123,7 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 	struct buf line;
 
 	buf_init(&line, LIMIT_LOG_RECORD - 1);
+	(void)buf_reserve(&line, USUAL_LENGTH);
 	put(&line, "id", mail->envelope.queue_id);
 	put(&line, "from",
 		mail->envelope.has_sender && mail->envelope.sender[0] == '\0' ?
