@@ -4,7 +4,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <libmilter/mfapi.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
