@@ -50,16 +50,22 @@ static void make_message(size_t size)
 	if (!envelope_set_sender(&cost.envelope, sender) ||
 		!envelope_add_recipient(&cost.envelope, "<bob@example.net>"))
 		die("out of memory");
-	cost.request = (struct store_request){ &cost.client, &cost.envelope, &cost.verdict, message,
-		&cost.envelope.recipients, "quarantine", "score", 0, NULL };
+	cost.request = (struct store_request){ .client = &cost.client,
+		.envelope = &cost.envelope,
+		.verdict = &cost.verdict,
+		.message = message,
+		.recipients = &cost.envelope.recipients,
+		.action = "quarantine",
+		.reason = "score" };
 }
 
 static void hold(void)
 {
+	const struct errand_patience patience = { .deadline = deadline_after_ms(60000) };
 	char id[ITEM_ID_SIZE];
 	struct err err = ERR_INIT;
 
-	if (store_write_within(cost.store, &cost.request, deadline_after_ms(60000), id, &err) != 0)
+	if (store_write_within(cost.store, &cost.request, &patience, id, &err) != 0)
 		die(err.text);
 }
 
@@ -94,7 +100,7 @@ static void measure_item(void)
 int main(int argc, char **argv)
 {
 	struct samples held = { 0 }, bare = { 0 };
-	struct store_options options = { 0 };
+	const struct store_limits limits = { 0 };
 	struct err err = ERR_INIT;
 	char path[4096];
 	int turns;
@@ -103,11 +109,10 @@ int main(int argc, char **argv)
 		die("usage: store_cost DIRECTORY BYTES TURNS");
 	turns = (int)option_number(argv[3], 1);
 	snprintf(path, sizeof(path), "%s/quarantine", argv[1]);
-	options.directory = path;
 	if (mkdir(path, 0700) != 0)
 		die(path);
 	cost.folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cost.store = store_open(&options, &err);
+	cost.store = store_open(path, &limits, &err);
 	if (cost.folder < 0 || cost.store == NULL)
 		die(err.text);
 	make_message((size_t)option_number(argv[2], 1));
