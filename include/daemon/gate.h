@@ -10,7 +10,8 @@
  * whoever is stuck. They are made when all workers there are wait for something slow, since then
  * nobody is left to take what is ready; several times more each time while that goes on. A worker
  * may be held by a peer that stops in the middle of a command, too: so, while anything waits and
- * for a second after each connection, one of ours after the other looks whether it is served.
+ * for a second after each connection, one of ours after the other looks whether it is served, and
+ * each connection that has not negotiated in time is made up for by one of ours.
  *
  * And accept() that fails for want of descriptors is repeated at once and for ever
  * (libmilter/listener.c), a whole core's worth: our accept() waits a moment first.
@@ -33,6 +34,9 @@ int gate_start(const struct listen_setting *listen, struct err *err);
 /* A callback begins to wait for something slow, and has done so. Neither blocks. */
 void gate_enter(void);
 void gate_leave(void);
+
+/* A connection has negotiated, so that it is no silent one. */
+void gate_heard(void);
 
 /*
  * libmilter is about to be stopped: smfi_stop() waits for a mutex that its listener holds for up to

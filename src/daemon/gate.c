@@ -36,8 +36,8 @@
 /* Most connections that are made at once. */
 #define BURST 64
 
-/* Who is asked again within this time makes as many times more as before, milliseconds. */
-#define GROWTH_MS 20
+/* Who is asked again within this time, longer than LOOK_MS, makes as many times more as before. */
+#define GROWTH_MS 50
 #define GROWTH    4
 
 /* How long accept() pauses when descriptors or memory have run out, milliseconds. */
@@ -48,9 +48,11 @@ static struct {
 	pthread_t thread;
 	int wake;
 	atomic_bool hurry;
-	atomic_uint waiting; /* callbacks */
-	atomic_bool looking; /* the thread looks often already */
+	atomic_uint waiting;             /* callbacks */
+	atomic_bool looking;             /* the thread looks often already */
 	atomic_long accepted, own, seen; /* connections: all, ours, others' when last looked at */
+	atomic_long settled; /* others' that negotiated, and those that were made up for */
+	atomic_long late;    /* made up for, and may negotiate yet: not to be counted twice */
 	unsigned burst;
 	struct deadline growth;
 	int looker; /* a connection that is to be served, or -1 */
@@ -126,20 +128,51 @@ static int pause_ms(void)
 	return atomic_load(&gate.looking) ? LOOK_MS : REGULAR_MS;
 }
 
+/*
+ * Who connected before the last look and has not even negotiated yet holds a worker, or is in the
+ * way of somebody who waits for one: each is made up for by a connection of ours. While others come
+ * and negotiate they hide him here; but then each of them makes libmilter start a worker.
+ */
+static void make_up(long others)
+{
+	static long before;
+	long silent = before - atomic_load(&gate.settled);
+
+	before = others;
+	if (silent <= 0)
+		return;
+	if (silent > BURST)
+		silent = BURST;
+	atomic_fetch_add(&gate.settled, silent);
+	atomic_fetch_add(&gate.late, silent);
+	for (long i = 0; i < silent; i++)
+		connect_once();
+}
+
+/* Is there anybody whom somebody may be stuck behind? */
+static bool is_quiet(long others)
+{
+	bool new = others > atomic_load(&gate.seen);
+
+	if (new)
+		atomic_store(&gate.seen, others);
+	return !new &&atomic_load(&gate.waiting) == 0 && others <= atomic_load(&gate.settled);
+}
+
 /* Go on looking as long as anybody waits or connects, and a little longer. */
 static void look_or_rest(void)
 {
 	static struct deadline rest;
 	long others = count_others();
 
-	if (atomic_load(&gate.waiting) > 0 || others > atomic_load(&gate.seen))
+	if (!is_quiet(others))
 		rest = deadline_after_ms(REGULAR_MS);
-	if (others > atomic_load(&gate.seen))
-		atomic_store(&gate.seen, others);
 	if (!deadline_passed(rest)) {
+		make_up(others);
 		look();
 		return;
 	}
+	atomic_store(&gate.late, 0);
 	atomic_store(&gate.looking, false);
 	if (gate.looker >= 0)
 		close(gate.looker);
@@ -201,6 +234,16 @@ void gate_enter(void)
 
 	if (waiting >= threads_workers() || !atomic_exchange(&gate.looking, true))
 		wake();
+}
+
+void gate_heard(void)
+{
+	long late = atomic_load(&gate.late);
+
+	while (late > 0 && !atomic_compare_exchange_weak(&gate.late, &late, late - 1))
+		;
+	if (late <= 0)
+		atomic_fetch_add(&gate.settled, 1);
 }
 
 void gate_leave(void)

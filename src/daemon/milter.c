@@ -162,6 +162,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	(void)unused2;
 	(void)unused3;
 	*ret_unused2 = *ret_unused3 = 0;
+	gate_heard();
 	if ((actions & SMFIF_ADDHDRS) == 0) {
 		log_err(NULL, "the mail server lets no filter add headers: cannot serve it");
 		return SMFIS_REJECT;

@@ -57,11 +57,13 @@ static void drop(void)
 	ahead.begin = ahead.end = 0;
 }
 
-/* Read what is there. False when nothing is, or no memory. */
+/* Read what is there. False when nothing is, no memory, or this thread has another's bytes. */
 static bool fill(int fd)
 {
 	ssize_t got = -1;
 
+	if (ahead.begin < ahead.end)
+		return false;
 	if (ahead.bytes == NULL)
 		ahead.bytes = malloc(BUFFER_SIZE);
 	if (ahead.bytes != NULL)
