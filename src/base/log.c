@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -191,6 +192,16 @@ static struct record *take_batch(void)
 	return first;
 }
 
+/* With the lock, which is given up meanwhile. By the kernel's clock, whatever ours says. */
+static void linger(void)
+{
+	const struct timespec pause = { .tv_nsec = LINGER_MS * 1000000L };
+
+	pthread_mutex_unlock(&state.lock);
+	nanosleep(&pause, NULL);
+	pthread_mutex_lock(&state.lock);
+}
+
 /* The next batch, waiting for one; NULL when it is time to end. */
 static struct record *next_batch(void)
 {
@@ -201,8 +212,7 @@ static struct record *next_batch(void)
 		state.writing = false;
 		pthread_cond_broadcast(&state.changed);
 		if (state.queued < BATCH && !state.hurry)
-			(void)condition_wait(
-				&state.changed, &state.lock, deadline_after_ms(LINGER_MS));
+			linger();
 	}
 	while (state.first == NULL && !state.stopping) {
 		state.idle = true;
