@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(TOP, "tests"))
 
 # pylint: disable=wrong-import-position
 from support.spamassassin import GTUBE, phrase      # noqa: E402
-from system.chain import CLIENT, Chain, mail, queued_as     # noqa: E402
+from system.chain import CLIENT, Chain, mail     # noqa: E402
 
 MESSAGES = [
     ("a friendly message", mail()),
@@ -97,7 +97,7 @@ def show(chain):
         reply = chain.send(message)
         field("SMTP answer", str(reply))
         if reply.code == 250:
-            queue_id = queued_as(reply)
+            queue_id = reply.queue_id
             field("headers added", chain.arrived(reply).raw("X-Spam").decode().rstrip())
         else:
             queue_id = chain.last_log()["id"]
