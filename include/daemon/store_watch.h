@@ -6,7 +6,6 @@
 #ifndef SPAMBRIDGE_DAEMON_STORE_WATCH_H
 #define SPAMBRIDGE_DAEMON_STORE_WATCH_H
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "protocol/control.h"
 #include "quarantine/store.h"
@@ -16,8 +15,5 @@ int store_watch_start(struct store *store, struct err *err);
 
 /* The quarantine in the answer to `status`, the caller's; null where there is none. */
 json_t *store_status(struct store *store);
-
-/* Append the quarantine's metrics; nothing where there is none. */
-void store_metrics(struct buf *out, struct store *store);
 
 #endif

@@ -152,11 +152,11 @@ static void make_up(long others)
 /* Is there anybody whom somebody may be stuck behind? */
 static bool is_quiet(long others)
 {
-	bool new = others > atomic_load(&gate.seen);
+	bool came = others > atomic_load(&gate.seen);
 
-	if (new)
+	if (came)
 		atomic_store(&gate.seen, others);
-	return !new &&atomic_load(&gate.waiting) == 0 && others <= atomic_load(&gate.settled);
+	return !came && atomic_load(&gate.waiting) == 0 && others <= atomic_load(&gate.settled);
 }
 
 /* Go on looking as long as anybody waits or connects, and a little longer. */

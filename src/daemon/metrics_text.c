@@ -12,9 +12,9 @@
 #include "daemon/health.h"
 #include "daemon/metrics.h"
 #include "daemon/runtime.h"
-#include "daemon/store_watch.h"
 #include "daemon/threads.h"
 #include "daemon/upkeep.h"
+#include "quarantine/store.h"
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
@@ -243,13 +243,39 @@ static void print_process(struct buf *out)
 		"Log records dropped because the log was too slow.", log_dropped());
 }
 
+static void print_store(struct buf *out)
+{
+	struct store *store = runtime_store();
+	struct store_view view;
+
+	if (store == NULL)
+		return;
+	store_look(store, &view);
+	single(out, "quarantine_alarm", "gauge",
+		"1 while nothing can be held and such mail is put off.", view.trouble[0] != '\0');
+	single(out, "quarantine_items", "gauge", "Messages held.", view.items);
+	single(out, "quarantine_max_items", "gauge", "Most messages held.", view.limits.max_items);
+	single(out, "quarantine_bytes", "gauge", "Bytes of all messages held.", view.bytes);
+	single(out, "quarantine_max_bytes", "gauge", "Most bytes held.", view.limits.max_bytes);
+	single(out, "quarantine_free_bytes", "gauge", "Bytes free in the quarantine's file system.",
+		view.free_bytes);
+	single(out, "quarantine_reserve_bytes", "gauge", "Bytes of it that are left to others.",
+		view.limits.reserve_bytes);
+	single(out, "quarantine_stored_total", "counter", "Messages that were stored.",
+		view.written);
+	single(out, "quarantine_failed_total", "counter",
+		"Messages put off as they could not be stored.", view.failed);
+	single(out, "quarantine_too_slow_total", "counter",
+		"The part of these that missed its deadline.", view.abandoned);
+}
+
 bool metrics_print(struct buf *out)
 {
 	print_process(out);
 	print_messages(out);
 	print_servers(out);
 	print_late(out);
-	store_metrics(out, runtime_store());
+	print_store(out);
 	print_upkeep(out);
 	return !out->failed;
 }

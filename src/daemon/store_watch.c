@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The alarm of the quarantine, and what status and metrics say of it. */
+/* The alarm of the quarantine, and what status says of it. */
 #include "daemon/store_watch.h"
 
 #include <pthread.h>
@@ -109,37 +109,4 @@ json_t *store_status(struct store *store)
 		"written", (json_int_t)view.written, "failed", (json_int_t)view.failed, "too_slow",
 		(json_int_t)view.abandoned, "filling", (int)view.filling, "trouble",
 		control_text(view.trouble), "trouble_since", (json_int_t)view.trouble_since_s);
-}
-
-static void sample(
-	struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
-{
-	buf_printf(out,
-		"# HELP spambridge_quarantine_%s %s\n# TYPE spambridge_quarantine_%s %s\n"
-		"spambridge_quarantine_%s %llu\n",
-		name, help, name, type, name, (unsigned long long)value);
-}
-
-void store_metrics(struct buf *out, struct store *store)
-{
-	struct store_view view;
-
-	if (store == NULL)
-		return;
-	store_look(store, &view);
-	sample(out, "alarm", "gauge", "1 while nothing can be held and such mail is put off.",
-		view.trouble[0] != '\0');
-	sample(out, "items", "gauge", "Messages held.", view.items);
-	sample(out, "max_items", "gauge", "Most messages held.", view.limits.max_items);
-	sample(out, "bytes", "gauge", "Bytes of all messages held.", view.bytes);
-	sample(out, "max_bytes", "gauge", "Most bytes held.", view.limits.max_bytes);
-	sample(out, "free_bytes", "gauge", "Bytes free in the quarantine's file system.",
-		view.free_bytes);
-	sample(out, "reserve_bytes", "gauge", "Bytes of it that are left to others.",
-		view.limits.reserve_bytes);
-	sample(out, "stored_total", "counter", "Messages that were stored.", view.written);
-	sample(out, "failed_total", "counter", "Messages put off as they could not be stored.",
-		view.failed);
-	sample(out, "too_slow_total", "counter", "The part of these that missed its deadline.",
-		view.abandoned);
 }
