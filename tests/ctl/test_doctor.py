@@ -73,6 +73,11 @@ class Setup:
         """Postfix's programs wait for a moment while main.cf is younger than a second."""
         os.utime(self.postfix / "main.cf", (1e9, 1e9))
 
+    def write_unread(self, text):
+        """Write a configuration that the daemon does not read, and that does not look newer."""
+        self.daemon.write_config(text)
+        os.utime(self.daemon.config_path, (1e9, 1e9))
+
     def doctor(self, *arguments):
         return self.tool("doctor", "--config-dir", self.postfix, *arguments)
 
@@ -296,7 +301,7 @@ def test_a_socket_outside_the_chroot(setup):
 
 
 def test_a_bad_configuration_is_all_that_is_said(setup):
-    setup.daemon.write_config("deadlin = 3s\n" + setup.daemon.config)
+    setup.write_unread("deadlin = 3s\n" + setup.daemon.config)
     found = setup.findings()
     assert "deadlin" in found[-1]["text"] and found[-1]["mend"].startswith("editor ")
     assert all("spambridge.conf:" in finding["text"] for finding in found)
@@ -338,7 +343,7 @@ def test_the_daemon_runs_with_an_older_configuration(setup):
 
 
 def test_a_limit_of_open_files_that_is_too_low(setup):
-    setup.daemon.write_config("max_sessions = 100000\n" + setup.daemon.config)
+    setup.write_unread("max_sessions = 100000\n" + setup.daemon.config)
     found = setup.findings()
     if not found:
         pytest.skip("this machine gives every process more than 100000 open files")
