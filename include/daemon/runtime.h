@@ -40,18 +40,19 @@ struct store *runtime_store(void);
  */
 int runtime_reload(struct strlist *errors);
 
-/* When the daemon started, wall clock. */
-time_t runtime_started_at(void);
-
-/* When the current configuration was loaded, wall clock. */
-time_t runtime_loaded_at(void);
-
-/* How the last loading of the configuration went, for status and metrics. */
-struct reload_view {
-	bool last_good;  /* of the last try */
-	int64_t took_us; /* the last one that was good */
+/* How the daemon does, for status, metrics and whoever waits for quiet. */
+struct runtime_view {
+	time_t started_at, loaded_at; /* the daemon, the current configuration; wall clock */
+	bool reload_good;             /* the last try to load a configuration */
+	int64_t reload_us;            /* what the last good reload took */
+	unsigned sessions;            /* open connections of mail servers */
+	unsigned messages;            /* have begun and have no answer yet */
+	uint64_t begun;               /* messages since the start */
 };
-void runtime_reload_view(struct reload_view *ret_view);
+void runtime_look(struct runtime_view *ret_view);
+
+/* Of it: the messages that have begun and have no answer yet. */
+unsigned runtime_messages(void);
 
 /*
  * Count sessions, and messages between their first word and their answer. runtime_session_begin()
@@ -61,13 +62,6 @@ bool runtime_session_begin(const struct settings *settings);
 void runtime_session_end(void);
 void runtime_message_begin(void);
 void runtime_message_end(void);
-
-/* Sessions that are open, and messages that have begun and have no answer yet. */
-unsigned runtime_sessions(void);
-unsigned runtime_messages(void);
-
-/* Messages that have begun since the start. */
-uint64_t runtime_messages_begun(void);
 
 /* A stop has begun, to be complete by `until`: no session begins any more. */
 void runtime_stop_begin(struct deadline until);

@@ -149,16 +149,17 @@ static json_t *status_answer(void)
 {
 	struct pool *pool = runtime_pool();
 	json_t *answer = control_answer_new(true);
-	time_t now = time(NULL);
+	struct runtime_view view;
 
+	runtime_look(&view);
 	json_object_set_new(answer, "program_version", json_string(PACKAGE_VERSION));
 	json_object_set_new(answer, "pid", json_integer(getpid()));
-	json_object_set_new(answer, "started_at", json_integer(runtime_started_at()));
-	json_object_set_new(answer, "uptime_s", json_integer(now - runtime_started_at()));
+	json_object_set_new(answer, "started_at", json_integer(view.started_at));
+	json_object_set_new(answer, "uptime_s", json_integer(time(NULL) - view.started_at));
 	json_object_set_new(answer, "config", control_text(pool_settings(pool)->path));
-	json_object_set_new(answer, "loaded_at", json_integer(runtime_loaded_at()));
-	json_object_set_new(answer, "sessions", json_integer(runtime_sessions()));
-	json_object_set_new(answer, "messages", json_integer(runtime_messages()));
+	json_object_set_new(answer, "loaded_at", json_integer(view.loaded_at));
+	json_object_set_new(answer, "sessions", json_integer(view.sessions));
+	json_object_set_new(answer, "messages", json_integer(view.messages));
 	add_health(answer);
 	json_object_set_new(answer, "servers", servers_array(pool));
 	json_object_set_new(answer, "late", late_object());

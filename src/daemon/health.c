@@ -99,10 +99,10 @@ static enum health look_at_upkeep(struct strlist *reasons)
 static enum health look_at_process(struct strlist *reasons)
 {
 	enum health health = HEALTH_GOOD;
-	struct reload_view reload;
+	struct runtime_view view;
 
-	runtime_reload_view(&reload);
-	if (!reload.last_good)
+	runtime_look(&view);
+	if (!view.reload_good)
 		health = degraded(
 			reasons, "the last reload failed: a former configuration is in use");
 	if (threads_waiting() > 0)

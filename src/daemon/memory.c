@@ -39,11 +39,12 @@ static void give_back(void)
 void memory_tidy(void)
 {
 	static uint64_t seen, tidied;
-	uint64_t begun = runtime_messages_begun();
+	struct runtime_view view;
 
-	if (begun == seen && begun != tidied) {
+	runtime_look(&view);
+	if (view.begun == seen && view.begun != tidied) {
 		give_back();
-		tidied = begun;
+		tidied = view.begun;
 	}
-	seen = begun;
+	seen = view.begun;
 }

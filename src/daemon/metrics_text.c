@@ -78,8 +78,10 @@ static void print_marks(struct buf *out, const struct metrics_view *view)
 static void print_messages(struct buf *out)
 {
 	struct metrics_view view;
+	struct runtime_view runtime;
 
 	metrics_look(&view);
+	runtime_look(&runtime);
 	single(out, "messages_begun_total", "counter", "Messages that a mail server began.",
 		view.begun);
 	single(out, "messages_received_total", "counter", "Messages received to their end.",
@@ -90,7 +92,7 @@ static void print_messages(struct buf *out)
 	single(out, "messages_abandoned_total", "counter",
 		"Messages that the mail server gave up before their end.", view.abandoned);
 	single(out, "messages_under_way", "gauge",
-		"Messages that have begun and have no answer yet.", runtime_messages());
+		"Messages that have begun and have no answer yet.", runtime.messages);
 	print_actions(out, &view);
 	print_marks(out, &view);
 	print_histogram(out, "scan_duration_seconds",
@@ -100,7 +102,7 @@ static void print_messages(struct buf *out)
 		"Time that messages waited for a server to have a free slot.", &view.wait);
 	print_histogram(out, "message_duration_seconds",
 		"Time from the end of a message to the decision.", &view.total);
-	single(out, "sessions", "gauge", "Open connections of mail servers.", runtime_sessions());
+	single(out, "sessions", "gauge", "Open connections of mail servers.", runtime.sessions);
 	single(out, "sessions_put_off_total", "counter",
 		"Connections put off because max_sessions were open.", view.put_off);
 }
@@ -219,24 +221,24 @@ static void print_upkeep(struct buf *out)
 
 static void print_process(struct buf *out)
 {
-	struct reload_view reload;
+	struct runtime_view runtime;
 	struct strlist reasons = { 0 };
 
-	runtime_reload_view(&reload);
+	runtime_look(&runtime);
 	head(out, "build_info", "gauge", "Always 1; the version is a label.");
 	buf_puts(out, "spambridge_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
 	single(out, "health", "gauge", "0 healthy, 1 degraded, 2 down.", health_look(&reasons));
 	strlist_free(&reasons);
 	single(out, "start_time_seconds", "gauge", "When the daemon started.",
-		(uint64_t)runtime_started_at());
+		(uint64_t)runtime.started_at);
 	single(out, "config_last_reload_successful", "gauge",
-		"1 unless the last reading of the configuration failed.", reload.last_good);
+		"1 unless the last reading of the configuration failed.", runtime.reload_good);
 	single(out, "config_last_reload_success_timestamp_seconds", "gauge",
-		"When the configuration in use was read.", (uint64_t)runtime_loaded_at());
+		"When the configuration in use was read.", (uint64_t)runtime.loaded_at);
 	head(out, "config_last_reload_duration_seconds", "gauge",
 		"How long the last good reload took.");
 	buf_printf(out, "spambridge_config_last_reload_duration_seconds %.6f\n",
-		(double)reload.took_us / 1000000);
+		(double)runtime.reload_us / 1000000);
 	single(out, "sessions_without_thread", "gauge", "Sessions that wait for a thread.",
 		threads_waiting());
 	single(out, "log_dropped_total", "counter",

@@ -18,11 +18,7 @@ static struct {
 	struct late_store *late;
 	struct shadow *shadow;
 	struct store *store;
-	time_t started_at; /* set once, before there are threads */
-	time_t loaded_at;
-	struct reload_view reload;
-	unsigned sessions, messages;
-	uint64_t begun; /* messages since the start */
+	struct runtime_view view;
 	bool stopping;
 	struct deadline stop_by;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -91,7 +87,6 @@ struct store *runtime_store(void)
 
 int runtime_start(struct settings *settings, struct err *err)
 {
-
 	condition_init(&state.idle);
 	state.late = late_store_new(err);
 	if (state.late == NULL)
@@ -103,8 +98,8 @@ int runtime_start(struct settings *settings, struct err *err)
 	if (state.shadow == NULL)
 		return -1;
 	state.pool = pool_new(settings, NULL, err);
-	state.started_at = state.loaded_at = time(NULL);
-	state.reload.last_good = true;
+	state.view.started_at = state.view.loaded_at = time(NULL);
+	state.view.reload_good = true;
 	return state.pool == NULL ? -1 : 0;
 }
 
@@ -126,21 +121,6 @@ struct late_store *runtime_late(void)
 struct shadow *runtime_shadow(void)
 {
 	return state.shadow;
-}
-
-time_t runtime_started_at(void)
-{
-	return state.started_at;
-}
-
-time_t runtime_loaded_at(void)
-{
-	time_t at;
-
-	pthread_mutex_lock(&state.lock);
-	at = state.loaded_at;
-	pthread_mutex_unlock(&state.lock);
-	return at;
 }
 
 /* Say what a reload cannot change. */
@@ -186,7 +166,7 @@ static int replace(struct strlist *errors)
 		pthread_mutex_lock(&state.lock);
 		current = state.pool;
 		state.pool = after;
-		state.loaded_at = time(NULL);
+		state.view.loaded_at = time(NULL);
 		pthread_mutex_unlock(&state.lock);
 		pool_free(&current);
 	}
@@ -201,18 +181,11 @@ int runtime_reload(struct strlist *errors)
 	int result = replace(errors);
 
 	pthread_mutex_lock(&state.lock);
-	state.reload.last_good = result == 0;
+	state.view.reload_good = result == 0;
 	if (result == 0)
-		state.reload.took_us = clock_now_us() - began_us;
+		state.view.reload_us = clock_now_us() - began_us;
 	pthread_mutex_unlock(&state.lock);
 	return result;
-}
-
-void runtime_reload_view(struct reload_view *ret_view)
-{
-	pthread_mutex_lock(&state.lock);
-	*ret_view = state.reload;
-	pthread_mutex_unlock(&state.lock);
 }
 
 bool runtime_session_begin(const struct settings *settings)
@@ -220,8 +193,8 @@ bool runtime_session_begin(const struct settings *settings)
 	bool room;
 
 	pthread_mutex_lock(&state.lock);
-	room = state.sessions < settings->max_sessions && !state.stopping;
-	state.sessions += room;
+	room = state.view.sessions < settings->max_sessions && !state.stopping;
+	state.view.sessions += room;
 	pthread_mutex_unlock(&state.lock);
 	return room;
 }
@@ -229,54 +202,39 @@ bool runtime_session_begin(const struct settings *settings)
 void runtime_session_end(void)
 {
 	pthread_mutex_lock(&state.lock);
-	state.sessions--;
+	state.view.sessions--;
 	pthread_mutex_unlock(&state.lock);
 }
 
 void runtime_message_begin(void)
 {
 	pthread_mutex_lock(&state.lock);
-	state.messages++;
-	state.begun++;
+	state.view.messages++;
+	state.view.begun++;
 	pthread_mutex_unlock(&state.lock);
 }
 
 void runtime_message_end(void)
 {
 	pthread_mutex_lock(&state.lock);
-	if (--state.messages == 0)
+	if (--state.view.messages == 0)
 		pthread_cond_broadcast(&state.idle);
 	pthread_mutex_unlock(&state.lock);
 }
 
-unsigned runtime_sessions(void)
+void runtime_look(struct runtime_view *ret_view)
 {
-	unsigned sessions;
-
 	pthread_mutex_lock(&state.lock);
-	sessions = state.sessions;
+	*ret_view = state.view;
 	pthread_mutex_unlock(&state.lock);
-	return sessions;
 }
 
 unsigned runtime_messages(void)
 {
-	unsigned messages;
+	struct runtime_view view;
 
-	pthread_mutex_lock(&state.lock);
-	messages = state.messages;
-	pthread_mutex_unlock(&state.lock);
-	return messages;
-}
-
-uint64_t runtime_messages_begun(void)
-{
-	uint64_t begun;
-
-	pthread_mutex_lock(&state.lock);
-	begun = state.begun;
-	pthread_mutex_unlock(&state.lock);
-	return begun;
+	runtime_look(&view);
+	return view.messages;
 }
 
 void runtime_stop_begin(struct deadline until)
@@ -302,9 +260,9 @@ bool runtime_wait_idle(struct deadline until)
 	bool idle;
 
 	pthread_mutex_lock(&state.lock);
-	while (state.messages > 0 && condition_wait(&state.idle, &state.lock, until))
+	while (state.view.messages > 0 && condition_wait(&state.idle, &state.lock, until))
 		;
-	idle = state.messages == 0;
+	idle = state.view.messages == 0;
 	pthread_mutex_unlock(&state.lock);
 	return idle;
 }
