@@ -31,6 +31,9 @@ bool cursor_blanks(struct cursor *cursor);
 /* Digits up to `max`; false when there is none or the number is larger. */
 bool cursor_number(struct cursor *cursor, uint64_t max, uint64_t *ret_number);
 
+/* Two hexadecimal digits of either case, which stand for one byte. */
+bool cursor_hex(struct cursor *cursor, char *ret_byte);
+
 /*
  * One line up to LF, a CR before it removed; the position moves behind the LF. False when no LF
  * is left.

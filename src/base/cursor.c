@@ -74,6 +74,31 @@ bool cursor_number(struct cursor *cursor, uint64_t max, uint64_t *ret_number)
 	return true;
 }
 
+/* The value of a hexadecimal digit, or -1. */
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool cursor_hex(struct cursor *cursor, char *ret_byte)
+{
+	int high, low;
+
+	if (cursor_left(cursor) < 2)
+		return false;
+	high = hex_value(cursor->at[0]);
+	low = hex_value(cursor->at[1]);
+	if (high < 0 || low < 0)
+		return false;
+	cursor->at += 2;
+	*ret_byte = (char)(high << 4 | low);
+	return true;
+}
+
 bool cursor_line(struct cursor *cursor, struct cursor *ret_line)
 {
 	const char *lf = memchr(cursor->at, '\n', cursor_left(cursor));

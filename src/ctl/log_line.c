@@ -7,27 +7,23 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/cursor.h"
 #include "base/limits.h"
 
 #define KEY_CHARACTERS "abcdefghijklmnopqrstuvwxyz_"
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef", *found = c == '\0' ? NULL : strchr(digits, c);
-
-	return found == NULL ? -1 : (int)(found - digits);
-}
-
 /* One escape of encode_log() behind its backslash: \" \\ \xHH. */
 static bool take_escape(const char **at, struct buf *value)
 {
+	struct cursor rest = cursor_over(*at, strnlen(*at, 3));
+	char byte;
+
 	if (**at == '"' || **at == '\\')
 		return buf_putc(value, *(*at)++);
-	if (**at != 'x' || hex_digit((*at)[1]) < 0 || hex_digit((*at)[2]) < 0)
+	if (!cursor_byte(&rest, 'x') || !cursor_hex(&rest, &byte))
 		return false;
-	buf_putc(value, (char)(hex_digit((*at)[1]) * 16 + hex_digit((*at)[2])));
-	*at += 3;
-	return true;
+	*at = rest.at;
+	return buf_putc(value, byte);
 }
 
 static bool take_quoted(const char **at, struct buf *value)

@@ -2,10 +2,12 @@
 /* Base64. */
 #include "protocol/base64.h"
 
+#include <string.h>
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 bool base64_put(struct buf *out, const void *bytes, size_t length)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const unsigned char *in = bytes;
 	char group[4];
 
@@ -20,6 +22,25 @@ bool base64_put(struct buf *out, const void *bytes, size_t length)
 		group[3] = i + 2 < length ? alphabet[bits & 63] : '=';
 		if (!buf_append(out, group, sizeof(group)))
 			return false;
+	}
+	return !out->failed;
+}
+
+bool base64_get(struct buf *out, const char *text, size_t length)
+{
+	unsigned bits = 0, count = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		const char *digit = memchr(alphabet, text[i], sizeof(alphabet) - 1);
+
+		if (digit == NULL)
+			continue;
+		bits = (bits << 6 | (unsigned)(digit - alphabet)) & 0xffffff;
+		count += 6;
+		if (count >= 8) {
+			count -= 8;
+			buf_putc(out, (char)(bits >> count & 0xff));
+		}
 	}
 	return !out->failed;
 }

@@ -9,6 +9,7 @@
 #include "base/encode.h"
 #include "base/limits.h"
 #include "protocol/base64.h"
+#include "protocol/encoded_word.h"
 #include "protocol/field.h"
 
 /* Longest tag, bytes of UTF-8, and how much of a decoded Subject is compared with it. */
@@ -23,74 +24,6 @@ static bool is_white(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* RFC 2047 section 4.2: '_' is a blank, =XX a byte. */
-static void decode_q(struct buf *out, struct cursor text)
-{
-	while (text.at < text.end) {
-		char c = *text.at++;
-
-		if (c == '=' && text.end - text.at >= 2 && hex_value(text.at[0]) >= 0 &&
-			hex_value(text.at[1]) >= 0) {
-			c = (char)(hex_value(text.at[0]) * 16 + hex_value(text.at[1]));
-			text.at += 2;
-		} else if (c == '_') {
-			c = ' ';
-		}
-		buf_putc(out, c);
-	}
-}
-
-static void decode_b(struct buf *out, struct cursor text)
-{
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned bits = 0, count = 0;
-
-	for (; text.at < text.end; text.at++) {
-		const char *digit = *text.at == '\0' ? NULL : strchr(alphabet, *text.at);
-
-		if (digit == NULL)
-			continue;
-		bits = (bits << 6 | (unsigned)(digit - alphabet)) & 0xffffff;
-		count += 6;
-		if (count >= 8) {
-			count -= 8;
-			buf_putc(out, (char)(bits >> count & 0xff));
-		}
-	}
-}
-
-/* encoded-word = "=?" charset "?" encoding "?" encoded-text "?=" (RFC 2047 section 2) */
-static bool word_at(struct cursor *rest, bool *ret_is_q, struct cursor *ret_text)
-{
-	struct cursor at = *rest, charset, text;
-	bool is_q;
-
-	if (!cursor_literal(&at, "=?") || !cursor_until(&at, '?', &charset) ||
-		!cursor_byte(&at, '?'))
-		return false;
-	is_q = cursor_literal_nocase(&at, "Q?");
-	if (!is_q && !cursor_literal_nocase(&at, "B?"))
-		return false;
-	text = cursor_over(at.at, 0);
-	(void)cursor_until(&at, '?', &text);
-	if (!cursor_literal(&at, "?="))
-		return false;
-	*rest = at;
-	*ret_is_q = is_q;
-	*ret_text = text;
-	return true;
-}
-
 static bool skip_white(struct cursor *rest)
 {
 	const char *begin = rest->at;
@@ -103,20 +36,18 @@ static bool skip_white(struct cursor *rest)
 /* The beginning of a value as a reader sees it; white space between encoded words is not seen. */
 static void decode(struct buf *out, struct cursor rest)
 {
-	bool after_word = false, is_q;
-	struct cursor text;
+	bool after_word = false;
 
 	while (rest.at < rest.end && !out->failed && out->length < TAG_MAX * 2) {
-		bool white = skip_white(&rest), word = word_at(&rest, &is_q, &text);
+		struct encoded_word word;
+		bool white = skip_white(&rest), is_word = encoded_word_take(&rest, &word);
 
-		if (white && !(word && after_word))
+		if (white && !(is_word && after_word))
 			buf_putc(out, ' ');
-		after_word = word;
-		if (word && is_q)
-			decode_q(out, text);
-		else if (word)
-			decode_b(out, text);
-		for (; !word && rest.at < rest.end && !is_white(*rest.at); rest.at++)
+		after_word = is_word;
+		if (is_word)
+			encoded_word_decode(&word, out);
+		for (; !is_word && rest.at < rest.end && !is_white(*rest.at); rest.at++)
 			buf_putc(out, *rest.at);
 	}
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/cursor.h"
 #include "base/limits.h"
 #include "quarantine/limits.h"
 
@@ -172,28 +173,19 @@ bool item_json_print(struct buf *out, const struct item *item)
 	return good;
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The bytes that `hex` stands for as a string; NULL when it is none or out of memory. */
 static char *unhex(const char *hex)
 {
-	size_t length = strlen(hex);
-	char *text = length % 2 == 0 ? malloc(length / 2 + 1) : NULL;
+	struct cursor digits = cursor_over(hex, strlen(hex));
+	char *text = malloc(cursor_left(&digits) / 2 + 1), *out = text;
 
-	for (size_t i = 0; text != NULL && i < length / 2; i++) {
-		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-		text[i] = (char)(high << 4 | low);
-		if (high < 0 || low < 0 || text[i] == '\0') {
+	for (; text != NULL && !cursor_at_end(&digits); out++)
+		if (!cursor_hex(&digits, out) || *out == '\0') {
 			free(text);
 			return NULL;
 		}
-	}
 	if (text != NULL)
-		text[length / 2] = '\0';
+		*out = '\0';
 	return text;
 }
 

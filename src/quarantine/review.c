@@ -85,13 +85,6 @@ static void put_escaped(struct buf *out, const char *text)
 	}
 }
 
-static int hex_value(char c)
-{
-	const char *digits = "0123456789abcdef", *at = c == '\0' ? NULL : strchr(digits, c);
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
 /* A blank and one escaped word (maybe empty). NULL when malformed or out of memory. */
 static char *take_escaped(struct cursor *line)
 {
@@ -106,16 +99,9 @@ static char *take_escaped(struct cursor *line)
 	while (text != NULL && !cursor_at_end(&word)) {
 		char c = *word.at++;
 
-		if (c == '%') {
-			int high = cursor_left(&word) < 2 ? -1 : hex_value(word.at[0]);
-			int low = high < 0 ? -1 : hex_value(word.at[1]);
-
-			if (low < 0 || (high | low) == 0) {
-				free(text);
-				return NULL;
-			}
-			c = (char)(high << 4 | low);
-			word.at += 2;
+		if (c == '%' && (!cursor_hex(&word, &c) || c == '\0')) {
+			free(text);
+			return NULL;
 		}
 		*out++ = c;
 	}

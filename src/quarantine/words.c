@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/cursor.h"
+#include "protocol/encoded_word.h"
 
 /* A decoded text, bytes: fields that are shown are far shorter. */
 #define MAX_TEXT 65536
@@ -16,100 +17,22 @@
 #define CHARSET_SIZE 64
 
 /*
- * encoded-word = "=?" charset ["*" language] "?" encoding "?" encoded-text "?="
- * (RFC 2047 section 2, RFC 2231 section 5)
+ * The name of a word's character set, without its language. False when the word is not as RFC 2047
+ * has it: such words are shown as they stand.
  */
-struct encoded_word {
-	char charset[CHARSET_SIZE];
-	char encoding;
-	struct cursor text;
-};
-
-static bool take_charset(struct cursor *at, char *charset)
+static bool charset_of(const struct encoded_word *word, char *charset)
 {
-	struct cursor span;
-	size_t length;
+	size_t length = cursor_left(&word->charset);
 
-	if (!cursor_until(at, '?', &span))
+	if (length >= CHARSET_SIZE || memchr(word->charset.at, ' ', length) != NULL ||
+		cursor_at_end(&word->text) ||
+		memchr(word->text.at, ' ', cursor_left(&word->text)) != NULL)
 		return false;
-	length = cursor_left(&span);
-	if (length == 0 || length >= CHARSET_SIZE || memchr(span.at, ' ', length) != NULL)
-		return false;
-	memcpy(charset, span.at, length);
+	memcpy(charset, word->charset.at, length);
 	charset[length] = '\0';
 	charset[strcspn(charset, "*")] = '\0';
 	/* "//TRANSLIT" and the like are iconv's own language, not the message's business. */
 	return charset[0] != '\0' && strchr(charset, '/') == NULL;
-}
-
-static bool take_word(struct cursor *at, struct encoded_word *word)
-{
-	struct cursor try = *at, encoding;
-
-	if (!cursor_literal(&try, "=?") || !take_charset(&try, word->charset) ||
-		!cursor_byte(&try, '?') || !cursor_until(&try, '?', &encoding) ||
-		cursor_left(&encoding) != 1 || !cursor_byte(&try, '?') ||
-		!cursor_until(&try, '?', &word->text) || !cursor_literal(&try, "?="))
-		return false;
-	word->encoding = *encoding.at;
-	if (strchr("QqBb", word->encoding) == NULL ||
-		memchr(word->text.at, ' ', cursor_left(&word->text)) != NULL)
-		return false;
-	*at = try;
-	return true;
-}
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static void decode_q(struct buf *out, struct cursor text)
-{
-	while (!cursor_at_end(&text)) {
-		char c = *text.at++;
-
-		if (c == '=' && cursor_left(&text) >= 2 && hex_value(text.at[0]) >= 0 &&
-			hex_value(text.at[1]) >= 0) {
-			c = (char)(hex_value(text.at[0]) << 4 | hex_value(text.at[1]));
-			text.at += 2;
-		} else if (c == '_') {
-			c = ' ';
-		}
-		buf_putc(out, c);
-	}
-}
-
-static int base64_value(char c)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c == '\0' ? NULL : strchr(digits, c);
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
-static void decode_b(struct buf *out, struct cursor text)
-{
-	unsigned bits = 0;
-	int have = 0;
-
-	for (; !cursor_at_end(&text); text.at++) {
-		int value = base64_value(*text.at);
-
-		if (value < 0)
-			continue;
-		bits = (bits << 6 | (unsigned)value) & 0xffffff;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			buf_putc(out, (char)(bits >> have & 0xff));
-		}
-	}
 }
 
 /* Append `bytes` as UTF-8. False when the character set is unknown or does not fit. */
@@ -140,16 +63,16 @@ static bool convert(struct buf *out, const char *charset, const struct buf *byte
 
 static bool put_word(struct buf *out, const struct encoded_word *word)
 {
+	char charset[CHARSET_SIZE];
 	struct buf bytes;
 	bool good = true;
 
+	if (!charset_of(word, charset))
+		return false;
 	buf_init(&bytes, MAX_TEXT);
-	if (word->encoding == 'q' || word->encoding == 'Q')
-		decode_q(&bytes, word->text);
-	else
-		decode_b(&bytes, word->text);
+	encoded_word_decode(word, &bytes);
 	if (bytes.length > 0)
-		good = !bytes.failed && convert(out, word->charset, &bytes);
+		good = !bytes.failed && convert(out, charset, &bytes);
 	buf_free(&bytes);
 	return good;
 }
@@ -169,7 +92,7 @@ char *words_decode(const char *text)
 		/* White space between two encoded words is not shown (RFC 2047 section 6.2). */
 		if (after_word)
 			cursor_blanks(&try);
-		if (take_word(&try, &word) && put_word(&out, &word)) {
+		if (encoded_word_take(&try, &word) && put_word(&out, &word)) {
 			at = try;
 			after_word = true;
 			continue;

@@ -131,6 +131,28 @@ static void scores_are_written_as_spamassassin_does(void **state)
 			score_format(rows[i].milli, rows[i].decimals, text), rows[i].text);
 }
 
+static void two_hexadecimal_digits_are_a_byte(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_byte;
+		unsigned char byte;
+	} cases[] = { { "00", true, 0 }, { "7e", true, 0x7e }, { "Af", true, 0xaf },
+		{ "fFf", true, 0xff }, { "", false, 0 }, { "a", false, 0 }, { "g0", false, 0 },
+		{ "0:", false, 0 }, { " 1", false, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cursor cursor = cursor_over(cases[i].text, strlen(cases[i].text));
+		size_t length = cursor_left(&cursor);
+		char byte = 'n';
+
+		assert_int_equal(cursor_hex(&cursor, &byte), cases[i].is_byte);
+		assert_int_equal(length - cursor_left(&cursor), cases[i].is_byte ? 2 : 0);
+		assert_int_equal((unsigned char)byte, cases[i].is_byte ? cases[i].byte : 'n');
+	}
+}
+
 static void cursor_reads_what_matches(void **state)
 {
 	struct cursor cursor = cursor_over("Spam: 12x\r\nnext\nrest", 20), line, span;
@@ -273,6 +295,7 @@ int main(void)
 		cmocka_unit_test(scores_are_thousandths),
 		cmocka_unit_test(scores_are_written_as_spamassassin_does),
 		cmocka_unit_test(cursor_reads_what_matches),
+		cmocka_unit_test(two_hexadecimal_digits_are_a_byte),
 		cmocka_unit_test(deadlines_only_shrink),
 		cmocka_unit_test(untrusted_text_is_encoded),
 		cmocka_unit_test(long_log_values_are_cut),
