@@ -26,6 +26,9 @@
 /* How often a new thread is tried for while spare ones are missing, milliseconds. */
 #define RETRY_MS 20
 
+/* Pieces of work that need no memory, count: libmilter forgets a session that gets no worker. */
+#define RESERVED_WORK 64
+
 /* libmilter's signal thread and its controller run for ever on threads of ours. */
 #define NO_WORKERS 2
 
@@ -37,7 +40,7 @@ typedef void *thread_routine(void *argument);
 
 struct work {
 	STAILQ_ENTRY(work) link;
-	thread_routine *routine;
+	thread_routine *routine; /* NULL: free to be used, in the reserve */
 	void *argument;
 };
 
@@ -55,6 +58,7 @@ static struct {
 	unsigned idle;
 	STAILQ_HEAD(, work) queue; /* for the next thread that there is */
 	unsigned waiting;
+	struct work reserve[RESERVED_WORK];
 	unsigned running; /* of libmilter's routines */
 	bool started;
 	bool refused; /* said in the log, until it works again */
@@ -71,6 +75,41 @@ static create_function *real_create(void)
 	static _Atomic(hidden_function *) found;
 
 	return (create_function *)hidden_find(&found, "pthread_create");
+}
+
+/* A piece of work from the reserve, or NULL. */
+static struct work *take_reserved(thread_routine *routine)
+{
+	struct work *free_one = NULL;
+
+	pthread_mutex_lock(&threads.lock);
+	for (size_t i = 0; i < RESERVED_WORK && free_one == NULL; i++)
+		if (threads.reserve[i].routine == NULL)
+			free_one = &threads.reserve[i];
+	if (free_one != NULL)
+		free_one->routine = routine;
+	pthread_mutex_unlock(&threads.lock);
+	return free_one;
+}
+
+static struct work *work_new(thread_routine *routine, void *argument)
+{
+	struct work *work = malloc(sizeof(*work));
+
+	if (work == NULL)
+		work = take_reserved(routine);
+	if (work != NULL)
+		*work = (struct work){ .routine = routine, .argument = argument };
+	return work;
+}
+
+/* Work is done; with the lock. */
+static void work_free(struct work *work)
+{
+	if (work >= threads.reserve && work < threads.reserve + RESERVED_WORK)
+		work->routine = NULL;
+	else
+		free(work);
 }
 
 /* Wait for work; with the lock. NULL: this thread is one too many. */
@@ -123,8 +162,8 @@ static void *thread_main(void *unused)
 	condition_init(&self.changed);
 	while ((work = next_work(&self)) != NULL) {
 		(void)work->routine(work->argument);
-		free(work);
 		pthread_mutex_lock(&threads.lock);
+		work_free(work);
 		threads.running--;
 		pthread_mutex_unlock(&threads.lock);
 	}
@@ -238,12 +277,11 @@ static void use_spare(void)
 /* Have a routine run by a thread that waits for work, by a new one, or in time. */
 static int run(thread_routine *routine, void *argument)
 {
-	struct work *work = malloc(sizeof(*work));
+	struct work *work = work_new(routine, argument);
 	bool given;
 
 	if (work == NULL)
 		return EAGAIN;
-	*work = (struct work){ .routine = routine, .argument = argument };
 	pthread_mutex_lock(&threads.lock);
 	threads.running++;
 	given = give(work, SPARE_THREADS);
