@@ -160,6 +160,22 @@ int curl_driver_aim(struct curl_driver *driver, const struct scorer_setting *sco
 	return good ? 0 : err_set(err, "out of memory");
 }
 
+/*
+ * Let libcurl work on a socket, or on what its timer is for. After a failure it is never asked
+ * again: its table of sockets may be half made (7.88 divides by the size of such a one).
+ */
+static void act(struct curl_driver *driver, curl_socket_t fd, int flags)
+{
+	int running;
+
+	if (driver->finished)
+		return;
+	if (curl_multi_socket_action(driver->multi, fd, flags, &running) != CURLM_OK) {
+		driver->finished = true;
+		driver->result = CURLE_OUT_OF_MEMORY;
+	}
+}
+
 static void note_result(struct curl_driver *driver)
 {
 	CURLMsg *message;
@@ -177,7 +193,6 @@ static void note_result(struct curl_driver *driver)
 static void report_sockets(struct curl_driver *driver)
 {
 	struct pollfd ready[CURL_DRIVER_POLL_MAX];
-	int running;
 
 	memcpy(ready, driver->sockets, sizeof(ready));
 	if (poll(ready, CURL_DRIVER_POLL_MAX, 0) <= 0)
@@ -193,27 +208,34 @@ static void report_sockets(struct curl_driver *driver)
 			flags |= CURL_CSELECT_OUT;
 		if ((ready[i].revents & POLLERR) != 0)
 			flags |= CURL_CSELECT_ERR;
-		curl_multi_socket_action(driver->multi, ready[i].fd, flags, &running);
+		act(driver, ready[i].fd, flags);
 	}
+}
+
+static void begin(struct curl_driver *driver)
+{
+	driver->started = true;
+	if (curl_multi_add_handle(driver->multi, driver->easy) == CURLM_OK) {
+		act(driver, CURL_SOCKET_TIMEOUT, 0);
+		return;
+	}
+	driver->finished = true;
+	driver->result = CURLE_OUT_OF_MEMORY;
 }
 
 bool curl_driver_step(struct curl_driver *driver)
 {
-	int running;
-
 	if (driver->finished)
 		return true;
-	if (!driver->started) {
-		driver->started = true;
-		curl_multi_add_handle(driver->multi, driver->easy);
-		curl_multi_socket_action(driver->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	}
+	if (!driver->started)
+		begin(driver);
 	report_sockets(driver);
 	if (deadline_passed(driver->timer)) {
 		driver->timer = deadline_never();
-		curl_multi_socket_action(driver->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		act(driver, CURL_SOCKET_TIMEOUT, 0);
 	}
-	note_result(driver);
+	if (!driver->finished)
+		note_result(driver);
 	return driver->finished;
 }
 
