@@ -7,7 +7,6 @@ right one, a deferral, or (for who lets unscanned mail pass) the field that says
 
 import concurrent.futures
 import os
-import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,6 +17,8 @@ from support.matrix import Failed
 from support.messages import make
 from support.mta import Session
 from system.items import items, unfinished
+
+from .death import place_of_death, told
 
 POLICY = "tag = 5\nquarantine = 10\nreject = 15\nsubject_tag = \"[spam]\""
 OPTIONS = """on_failure = tempfail
@@ -62,10 +63,10 @@ class Subject:
         self.daemon = daemon
         self.kind = kind
         self.name = name
-        self.http = False       # libcurl is at work
         self.reference = None
-        self.tally = {"right": 0, "deferred": 0, "unscanned": 0, "library": 0}
+        self.tally = {"right": 0, "deferred": 0, "unscanned": 0}
         self.trouble = []
+        self.deaths = []        # inside libraries: where
 
     def talk(self):
         """Send the message once; its Outcome, or the error that ended the connection."""
@@ -127,22 +128,25 @@ class Subject:
     def died(self):
         return ports.wait_until(lambda: not self.daemon.alive(), timeout=0.03, step=0.01)
 
-    def obituary(self):
-        """How the daemon died; "library" where libcurl is known not to survive (README)."""
-        died = self.daemon.process.returncode
-        if died in (-signal.SIGFPE, -signal.SIGSEGV) and self.http:
-            return "library"
-        return f"the daemon died with status {died}: {self.daemon.lines[-1:]}"
+    def bury(self, where):
+        """Note how the daemon died, and start it again."""
+        lines = self.daemon.last_words()
+        place = place_of_death(lines)
+        if place and place.startswith("lib"):
+            self.deaths.append(place)
+        else:
+            self.trouble.append(f"{self.name}, {where}: the daemon died with status "
+                                f"{self.daemon.process.returncode}: {told(lines) or lines[-1:]}")
+        self.daemon.spawn()
+        self.daemon.wait_ready()
 
     def judge(self, outcome, where):
         """Count the outcome of a fault; trouble is remembered with the place of the fault."""
         said = self.verdict_on(outcome)
         # a process that dies closes its connections a moment before
         if isinstance(outcome, OSError) and self.died():
-            said = self.obituary()
-            self.daemon.spawn()
-            self.daemon.wait_ready()
-        if said in self.tally:
+            self.bury(where)
+        elif said in self.tally:
             self.tally[said] += 1
         else:
             self.trouble.append(f"{self.name}, {where}: {said}")
@@ -166,7 +170,6 @@ def subject(case, environment, **options):
                     policy=POLICY, options=OPTIONS, deadline=f"{DEADLINE_MS}ms",
                     environment=environment, **options) as daemon:
             found = Subject(daemon, kind, f"{protocol} {transport} {kind.name}")
-            found.http = protocol != "spamd"
             found.learn()
             yield found
             if daemon.alive():

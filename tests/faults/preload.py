@@ -17,27 +17,36 @@ CALLS = ["read", "write", "openat", "fsync", "fdatasync", "rename", "link", "unl
          "close", "accept", "poll", "socket", "connect", "getrandom", "clone"]
 
 
+def _compile(place, name):
+    """The library preload_NAME.c in a workspace."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    library = place.file(f"preload_{name}.so")
+    compiler = os.environ.get("CC", "cc").split()
+    try:
+        subprocess.run([*compiler, "-D_GNU_SOURCE", "-shared", "-fPIC", "-O1", "-o", library,
+                        os.path.join(folder, f"preload_{name}.c"), "-ldl"],
+                       check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CannotRun("no C compiler for the preloaded library") from error
+    return library
+
+
 class Preload:
-    """A library for a daemon's environment; all its words are 0 at first."""
+    """A library for a daemon's environment; all its words are 0 at first.
+
+    Beside it goes the one that tells where the daemon died, if it should (death.py).
+    """
 
     def __init__(self, place, kind):
         name, self.words = kind
-        folder = os.path.dirname(os.path.abspath(__file__))
-        library = place.file(f"preload_{name}.so")
-        compiler = os.environ.get("CC", "cc").split()
-        try:
-            subprocess.run([*compiler, "-D_GNU_SOURCE", "-shared", "-fPIC", "-O1", "-o", library,
-                            os.path.join(folder, f"preload_{name}.c"), "-ldl"],
-                           check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise CannotRun("no C compiler for the preloaded library") from error
+        libraries = [_compile(place, name), _compile(place, "death")]
         path = place.file("control")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         os.fchmod(descriptor, 0o666)        # the daemon has another user
         os.ftruncate(descriptor, 8 * len(self.words))
         self.memory = mmap.mmap(descriptor, 8 * len(self.words))
         os.close(descriptor)
-        self.environment = {"LD_PRELOAD": library, "FAULT_CONTROL": path}
+        self.environment = {"LD_PRELOAD": ":".join(libraries), "FAULT_CONTROL": path}
 
     def set(self, **values):
         """Change words; they take effect at once, in the order in which they are given."""

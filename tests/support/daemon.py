@@ -265,6 +265,11 @@ class Daemon:
                     raise AssertionError(f"no log line with {wanted!r}:\n" + "\n".join(self.lines))
                 self._news.wait(left)
 
+    def last_words(self):
+        """All lines of a process that has ended."""
+        self._reader.join(5)
+        return self.lines[self._lines_before:]
+
     def message_line(self, queue_id, timeout=10.0):
         """The log line of the message with that queue id, as ordered pairs."""
         line = self.wait_log(
