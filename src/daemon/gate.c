@@ -298,16 +298,16 @@ int patient_accept(int fd, struct sockaddr *address, socklen_t *length)
 	int accepted = accept4(fd, address, length, SOCK_CLOEXEC);
 	int errnum = errno;
 
-	if (accepted >= 0 && !has_memory()) {
-		close(accepted);
-		accepted = -1;
-		errnum = ENOMEM;
-	}
 	if (accepted < 0 &&
 		(errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM || errnum == ENOBUFS))
 		nanosleep(&pause, NULL);
 	if (accepted >= 0)
 		note_accepted(accepted);
+	if (accepted >= 0 && !has_memory()) {
+		close(accepted);
+		accepted = -1;
+		errnum = ENOMEM;
+	}
 	errno = errnum;
 	return accepted;
 }
