@@ -469,9 +469,10 @@ const struct scan_value *scan_find(const struct scan_section *section, const str
 unsigned scan_line(const struct scan_section *section, const struct option *option, size_t element)
 {
 	const struct scan_value *set = scan_find(section, option);
-	const struct scan_value *end = section->values + section->value_count;
+	const struct scan_value *end;
 
 	if (set == NULL)
 		return section->line;
+	end = section->values + section->value_count;
 	return set + 1 + element < end ? set[1 + element].line : set->line;
 }
