@@ -11,6 +11,7 @@ from support.daemon import Daemon, Workspace, run
 from support.matrix import CannotRun
 from support.messages import make
 from support.mta import send
+from support.smtp import Sink
 from system.items import folder_of, items
 
 from .evidence import Figure, row
@@ -131,12 +132,35 @@ def exports(_):
     return [Figure(f"texts of {3 * len(TEXTS)} that came back changed", different, 0)]
 
 
-row("A22", "a released message that is held again, and again", "release marks",
-    "a mark lets its own copy pass once; it cannot be copied, changed or used twice",
-    "unit/test_quarantine_release::a_mark_is_used_once",
-    "unit/test_quarantine_release::a_mark_is_good_for_one_copy",
-    "unit/test_quarantine_release::every_changed_byte_of_a_mark_is_noticed",
-    "unit/test_quarantine_release::scanned_bytes_have_the_same_digest")(None)
+@row("A22", "a released message that is held again, and again", "release marks",
+     "a mark lets its own copy pass once; it cannot be copied, changed or used twice",
+     "daemon/test_released.py::test_it_passes_unscored",
+     "daemon/test_released.py::test_a_second_use_is_scored",
+     "daemon/test_released.py::test_any_change_of_it_is_scored",
+     "daemon/test_released.py::test_another_recipient_is_scored",
+     "unit/test_quarantine_release::a_mark_is_used_once",
+     "unit/test_quarantine_release::every_changed_byte_of_a_mark_is_noticed")
+def released_again(_):
+    """Held, released by the tool, back at the daemon with its mark: five times round."""
+    tried = passed = 0
+    with _holding() as daemon, Sink() as sink:
+        message = HELD
+        for turn in range(5):
+            send(daemon.address, message, queue_id=f"4HELD{turn}")
+            item = daemon.message_line(f"4HELD{turn}")["quarantine"]
+            run("spambridgectl", "-c", daemon.config_path, "quarantine", "release", item,
+                "--route", f"smtp://127.0.0.1:{sink.port}")
+            message = sink.deliveries[-1].data
+            for copy in range(4):
+                send(daemon.address, message, queue_id=f"4BACK{turn}-{copy}")
+                passed += daemon.message_line(f"4BACK{turn}-{copy}")["reason"] == "released"
+                tried += 1
+        left = len(items(daemon))
+    return [Figure(f"copies of {tried} that passed", passed, 5),
+            Figure("first copies that passed", passed, 5, least=True),
+            Figure("later copies that are not held", tried - passed - left, 0)]
+
+
 row("A23", "a quarantine that is filled by one sender", "writes beyond max_items, max_size and the "
     "space that is left free", "deferred beyond the limits; nothing is thrown out",
     "quarantine/test_disk.py::test_limits", "quarantine/test_disk.py::test_reserve_is_kept")(None)
