@@ -25,10 +25,11 @@
 #include "scorer/scan.h"
 
 struct judgement {
-	struct action action;                       /* its verdict is one of ours */
-	struct users users;                         /* as whom it was scored; empty: it was not */
-	struct verdict verdicts[LIMIT_SCORE_USERS]; /* one a user, one at least; owned */
+	struct action action;     /* its verdict is one of ours */
+	struct users users;       /* as whom it was scored; empty: it was not */
+	struct verdict *verdicts; /* one a user, one at least; owned, unless it is `only` */
 	size_t verdict_count;
+	struct verdict only;            /* the one that there mostly is */
 	bool outbound;                  /* judged as mail of our own senders */
 	const char *reason;             /* the log's word: score, trusted, timeout ... */
 	struct policy_fields *policies; /* one a recipient; owned */

@@ -22,7 +22,7 @@ struct scan {
 struct scan_question {
 	struct scan_request *request;  /* borrowed */
 	const unsigned char *identity; /* digest for `late`; NULL without it */
-	struct verdict verdict;        /* filled in, the caller's to free */
+	struct verdict *verdict;       /* filled in, the caller's to free; borrowed */
 };
 
 /*

@@ -73,12 +73,15 @@ static int teach(const struct users *users, const struct scan_request *whole, st
 {
 	const struct scan scan = { .pool = pool, .deadline = deadline_after_ms(LEARN_TIMEOUT_MS) };
 	struct scan_question questions[LIMIT_SCORE_USERS];
+	struct verdict verdicts[LIMIT_SCORE_USERS];
 	size_t count = 0;
 	int result = 0;
 
 	for (; count < users->names.count; count++) {
+		verdict_init(&verdicts[count]);
 		questions[count] = (struct scan_question){ .request = scan_request_for_user(whole,
-								   users->names.items[count]) };
+								   users->names.items[count]),
+			.verdict = &verdicts[count] };
 		if (questions[count].request == NULL)
 			break;
 	}
@@ -88,7 +91,7 @@ static int teach(const struct users *users, const struct scan_request *whole, st
 		scan_run(&scan, questions, count);
 	while (count > 0) {
 		struct scan_question *question = &questions[--count];
-		struct verdict *verdict = &question->verdict;
+		struct verdict *verdict = question->verdict;
 
 		if (result == 0 && verdict->status != VERDICT_SCORED)
 			result = err_set(err, "%s",

@@ -2,6 +2,7 @@
 /* Getting the verdicts on a message: of scans that were late for an earlier attempt, or new. */
 #include "judge/ask.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "policy/user.h"
@@ -89,6 +90,13 @@ static bool any_missing(const struct inquiry *inquiry)
 	return false;
 }
 
+static void fail_missing(struct inquiry *inquiry)
+{
+	for (size_t i = 0; i < inquiry->judgement->verdict_count; i++)
+		if (is_missing(inquiry, i))
+			fail(&inquiry->judgement->verdicts[i], VERDICT_ERROR, "out of memory");
+}
+
 /* Put the questions for all verdicts that are missing. False: out of memory. */
 static bool put_questions(struct inquiry *inquiry, const struct scan_request *request,
 	struct scan_question *questions, size_t *ret_count)
@@ -101,7 +109,8 @@ static bool put_questions(struct inquiry *inquiry, const struct scan_request *re
 			continue;
 		questions[*ret_count] = (struct scan_question){ .request = scan_request_for_user(
 									request, names->items[i]),
-			.identity = inquiry->identities[i] };
+			.identity = inquiry->identities[i],
+			.verdict = &inquiry->judgement->verdicts[i] };
 		if (questions[*ret_count].request == NULL)
 			return false;
 		(*ret_count)++;
@@ -122,21 +131,12 @@ static void scan_missing(struct inquiry *inquiry)
 	struct scan_question questions[LIMIT_SCORE_USERS];
 	struct scan_request *request =
 		scan_request_new(&mail->client, &mail->envelope, mail->message, &options);
-	size_t count = 0, next = 0;
-	bool good = request != NULL && put_questions(inquiry, request, questions, &count);
+	size_t count = 0;
 
-	if (good)
+	if (request != NULL && put_questions(inquiry, request, questions, &count))
 		scan_run(&scan, questions, count);
-	for (size_t i = 0; i < inquiry->judgement->verdict_count; i++) {
-		struct verdict *verdict = &inquiry->judgement->verdicts[i];
-
-		if (!is_missing(inquiry, i))
-			continue;
-		if (good)
-			verdict_move(verdict, &questions[next++].verdict);
-		else
-			fail(verdict, VERDICT_ERROR, "out of memory");
-	}
+	else
+		fail_missing(inquiry);
 	while (count > 0)
 		scan_request_free(&questions[--count].request);
 	scan_request_free(&request);
@@ -159,6 +159,24 @@ static void ask_all(struct inquiry *inquiry)
 				"still being scanned since an earlier attempt");
 }
 
+/* Room for a verdict for each user; there is room for one already. */
+static bool make_room(struct judgement *judgement)
+{
+	size_t count = judgement->users.names.count;
+
+	if (count > 1) {
+		struct verdict *verdicts = calloc(count, sizeof(*verdicts));
+
+		if (verdicts == NULL)
+			return false;
+		judgement->verdicts = verdicts;
+	}
+	judgement->verdict_count = count;
+	for (size_t i = 0; i < count; i++)
+		verdict_init(&judgement->verdicts[i]);
+	return true;
+}
+
 void judgement_ask(const struct judge_input *input, struct judgement *judgement)
 {
 	const struct transaction *mail = input->mail;
@@ -170,13 +188,12 @@ void judgement_ask(const struct judge_input *input, struct judgement *judgement)
 		judgement->outbound ? NULL : policy_user_scorer(mail->settings);
 
 	if (!users_build(&judgement->users, mail->settings, scorer, &mail->envelope.recipients,
-		    judgement->policies)) {
-		fail(&judgement->verdicts[0], VERDICT_ERROR, "out of memory");
+		    judgement->policies) ||
+		!make_room(judgement)) {
+		users_free(&judgement->users);
+		fail(&judgement->only, VERDICT_ERROR, "out of memory");
 		return;
 	}
-	judgement->verdict_count = judgement->users.names.count;
-	for (size_t i = 1; i < judgement->verdict_count; i++)
-		verdict_init(&judgement->verdicts[i]);
 	if (input->late != NULL && may_defer(judgement) && identify(&inquiry))
 		inquiry.late = input->late;
 	ask_all(&inquiry);

@@ -348,10 +348,11 @@ void judge(const struct judge_input *input, struct judgement *ret_judgement)
 	int64_t started_us = clock_now_us();
 
 	*ret_judgement = (struct judgement){ .verdict_count = 1,
+		.verdicts = &ret_judgement->only,
 		.action = { .kind = ACTION_DELIVER,
 			.required = THRESHOLD_OFF,
-			.verdict = &ret_judgement->verdicts[0] } };
-	verdict_init(&ret_judgement->verdicts[0]);
+			.verdict = &ret_judgement->only } };
+	verdict_init(&ret_judgement->only);
 	headers_init(&ret_judgement->additions, XSPAM_LIST_SIZE);
 	if (mail->message == NULL || mail->out_of_memory)
 		defer(ret_judgement, "out of memory");
@@ -389,6 +390,8 @@ void judgement_free(struct judgement *judgement)
 	free(judgement->outcomes);
 	for (size_t i = 0; i < judgement->verdict_count; i++)
 		verdict_free(&judgement->verdicts[i]);
+	if (judgement->verdicts != &judgement->only)
+		free(judgement->verdicts);
 	users_free(&judgement->users);
 	headers_free(&judgement->additions);
 	free(judgement->removals);

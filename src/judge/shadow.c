@@ -206,13 +206,14 @@ static void compare(const struct shadow_job *job)
 	struct scan scan = { .pool = job->pool,
 		.deadline = deadline_after_ms(pool_settings(job->pool)->deadline_ms),
 		.shadow = true };
-	struct scan_question question = { .request = request_for(job) };
+	struct verdict verdict;
+	struct scan_question question = { .request = request_for(job), .verdict = &verdict };
 
 	if (question.request == NULL)
 		return;
 	scan_run(&scan, &question, 1);
-	report(job, &question.verdict);
-	verdict_free(&question.verdict);
+	report(job, &verdict);
+	verdict_free(&verdict);
 	scan_request_free(&question.request);
 }
 

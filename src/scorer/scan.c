@@ -42,7 +42,7 @@ struct run {
  */
 struct runs {
 	const struct scan *scan;
-	struct run items[LIMIT_SCORE_USERS];
+	struct run *items;
 	size_t count;
 	struct listener_clock clock;
 	int wake; /* tells of slots while others are being asked; -1: there is but one question */
@@ -253,7 +253,7 @@ static bool step(struct run *run)
 		sign(verdict, asked->server);
 		if (verdict->status == VERDICT_SCORED) {
 			run->winner_us = asked->exchange->started_us;
-			verdict_move(&run->question->verdict, verdict);
+			verdict_move(run->question->verdict, verdict);
 			drop(run, i - 1, outcome, NULL);
 			return true;
 		}
@@ -308,7 +308,7 @@ static void begin_run(struct runs *runs, struct scan_question *question)
 		.hedge_at = deadline_never(),
 		.wait_us = -1,
 		.started_us = clock_now_us() };
-	verdict_init(&question->verdict);
+	verdict_init(question->verdict);
 	verdict_init(&run->failure);
 	slot_request_init(&run->slots, runs->scan->pool);
 	run->slots.shadow = runs->scan->shadow;
@@ -318,7 +318,7 @@ static void begin_run(struct runs *runs, struct scan_question *question)
 /* The question has its answer, or will have none; what is held for it is given back. */
 static void end_run(struct run *run)
 {
-	struct verdict *verdict = &run->question->verdict;
+	struct verdict *verdict = run->question->verdict;
 
 	if (verdict->status == VERDICT_NONE) {
 		give_up(run);
@@ -371,10 +371,26 @@ static void ask_until_answered(struct runs *runs)
 	}
 }
 
+/* No question could be put. */
+static void refuse_all(struct scan_question *questions, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		verdict_init(questions[i].verdict);
+		questions[i].verdict->status = VERDICT_ERROR;
+		err_set(&questions[i].verdict->err, "out of memory");
+	}
+}
+
 void scan_run(const struct scan *scan, struct scan_question *questions, size_t count)
 {
 	struct runs runs = { .scan = scan, .clock = listener_begin(scan->listener), .wake = -1 };
 
+	/* Not on the stack, which every connection keeps at its deepest. */
+	runs.items = calloc(count, sizeof(*runs.items));
+	if (runs.items == NULL) {
+		refuse_all(questions, count);
+		return;
+	}
 	if (count > 1)
 		runs.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (size_t i = 0; i < count; i++)
@@ -389,4 +405,5 @@ void scan_run(const struct scan *scan, struct scan_question *questions, size_t c
 	}
 	if (runs.wake >= 0)
 		close(runs.wake);
+	free(runs.items);
 }
