@@ -4,7 +4,6 @@
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "daemon/runtime.h"
 
@@ -14,12 +13,21 @@
 /* Buffers from this size on have pages of their own, bytes: the C library's first choice. */
 #define LARGE (128 * 1024)
 
+/* What may be free at the end of each heap before it is given back without a rest, bytes. */
+#define SLACK (8 * 1024 * 1024)
+
 void memory_start(void)
 {
 	/* Once set it stays; else it follows the largest buffer that was freed. */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
-	/* Eight for each processor are usual; what is free in one is of no use to the others. */
-	(void)mallopt(M_ARENA_MAX, (int)sysconf(_SC_NPROCESSORS_ONLN));
+	/* The next message takes the pages of the last; what a rest leaves is seen to below. */
+	(void)mallopt(M_TRIM_THRESHOLD, SLACK);
+	/*
+	 * Eight for each processor are usual. What is free in one is of no use to the others, and
+	 * malloc_trim() leaves the end of all but the first as it is. A message asks some ten times
+	 * for what a thread has not in store, which is too little to wait for each other.
+	 */
+	(void)mallopt(M_ARENA_MAX, 1);
 }
 
 static void give_back(void)

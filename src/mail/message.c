@@ -13,13 +13,14 @@
 
 #include "base/io.h"
 #include "base/limits.h"
+#include "mail/pieces.h"
 
 struct message {
 	atomic_uint owners;
 	struct message_limits limits;
 	struct header_list headers;
-	struct buf body; /* the whole body while it is small, empty once it is in the file */
-	int fd;          /* the unlinked file, or -1 */
+	struct pieces body; /* the whole body while it is small, empty once it is in the file */
+	int fd;             /* the unlinked file, or -1 */
 	size_t body_length;
 	uint64_t header_bytes;
 	uint64_t body_seen;
@@ -38,7 +39,6 @@ struct message *message_new(const struct message_limits *limits)
 	message->limits = *limits;
 	message->fd = -1;
 	headers_init(&message->headers, LIMIT_HEADER_BYTES);
-	buf_init(&message->body, limits->memory_bytes);
 	return message;
 }
 
@@ -56,7 +56,7 @@ void message_free(struct message **message)
 	if (gone == NULL || atomic_fetch_sub(&gone->owners, 1) != 1)
 		return;
 	headers_free(&gone->headers);
-	buf_free(&gone->body);
+	pieces_free(&gone->body);
 	if (gone->fd >= 0)
 		close(gone->fd);
 	free(gone);
@@ -110,18 +110,28 @@ static int open_unlinked(const char *directory)
 	return fd;
 }
 
+static bool write_body(const struct message *message)
+{
+	const void *bytes;
+	size_t length;
+
+	for (size_t at = 0; (length = pieces_peek(&message->body, at, &bytes)) > 0; at += length)
+		if (io_write_all(message->fd, bytes, length) != 0)
+			return false;
+	return true;
+}
+
 /* Move the body to a file. */
 static bool spill(struct message *message)
 {
 	message->fd = open_unlinked(message->limits.directory);
-	if (message->fd < 0 ||
-		io_write_all(message->fd, buf_text(&message->body), message->body.length) != 0) {
+	if (message->fd < 0 || !write_body(message)) {
 		message->failed = true;
 		err_set_errno(&message->err, errno, "cannot keep a large body in %s",
 			message->limits.directory);
 		return false;
 	}
-	buf_free(&message->body);
+	pieces_free(&message->body);
 	return true;
 }
 
@@ -131,7 +141,8 @@ static bool store(struct message *message, const void *bytes, size_t length)
 		!spill(message))
 		return false;
 	if (message->fd < 0)
-		return buf_append(&message->body, bytes, length) || fail(message, "out of memory");
+		return pieces_append(&message->body, bytes, length) ||
+			fail(message, "out of memory");
 	if (io_write_all(message->fd, bytes, length) == 0)
 		return true;
 	message->failed = true;
@@ -205,11 +216,9 @@ long message_peek(const struct message *message, size_t offset, void *scratch, s
 
 	if (offset >= message->body_length)
 		return 0;
+	if (message->fd < 0)
+		return (long)pieces_peek(&message->body, offset, ret_bytes);
 	left = message->body_length - offset;
-	if (message->fd < 0) {
-		*ret_bytes = message->body.data + offset;
-		return (long)left;
-	}
 	do {
 		got = pread(message->fd, scratch, left < scratch_size ? left : scratch_size,
 			(off_t)offset);

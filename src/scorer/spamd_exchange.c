@@ -13,7 +13,7 @@
 /* Room for one piece of a body that lies in a file, bytes. */
 #define PIECE_SIZE 32768
 /* Pieces that are sent together: our header, the message's, its body, the CRLF behind it. */
-#define PIECES 4
+#define PIECES 32
 /* One piece of a reply, bytes; on the stack of a thread that may be new, where more costs more. */
 #define REPLY_PIECE_SIZE 4096
 /* Most that one step moves before it lets its driver look at the clock, bytes. */
