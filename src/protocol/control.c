@@ -7,6 +7,7 @@
 
 #include "base/encode.h"
 #include "base/limits.h"
+#include "protocol/json_load.h"
 
 static const char *const command_names[] = {
 	[CONTROL_STATUS] = "status",
@@ -34,9 +35,12 @@ int control_request_parse(
 	const char *line, size_t length, enum control_command *ret_command, struct err *err)
 {
 	json_error_t where;
-	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, &where);
+	bool no_memory;
+	json_t *request = json_load_whole(line, length, &no_memory, &where);
 	int result;
 
+	if (no_memory)
+		return err_set(err, "out of memory");
 	if (!json_is_object(request)) {
 		json_decref(request);
 		return err_set(err, "a request is one JSON object a line");

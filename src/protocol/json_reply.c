@@ -10,6 +10,7 @@
 #include "base/encode.h"
 #include "base/limits.h"
 #include "base/score.h"
+#include "protocol/json_load.h"
 
 /* Brackets outside strings: jansson recurses once a level, up to 2,048. */
 static bool depth_is_good(const char *bytes, size_t length)
@@ -32,28 +33,6 @@ static bool depth_is_good(const char *bytes, size_t length)
 	return true;
 }
 
-/*
- * jansson 2.14 reads beyond a token whose buffer could not grow when the next allocation succeeds
- * again (load.c, lex_scan_string). So while one reply is parsed, the first failure is the last:
- * no allocation of this thread succeeds after it.
- */
-static _Thread_local bool guarded, exhausted;
-
-static void *guarded_malloc(size_t size)
-{
-	void *memory = guarded && exhausted ? NULL : malloc(size);
-
-	if (memory == NULL)
-		exhausted = true;
-	return memory;
-}
-
-/* Before main: jansson's allocator is global and must not change while threads use it. */
-__attribute__((constructor)) static void guard_jansson(void)
-{
-	json_set_alloc_funcs(guarded_malloc, free);
-}
-
 static json_t *no_memory(struct verdict *ret)
 {
 	ret->status = VERDICT_ERROR;
@@ -64,16 +43,11 @@ static json_t *no_memory(struct verdict *ret)
 static json_t *load(const char *bytes, size_t length, struct verdict *ret)
 {
 	json_error_t error;
-	json_t *json;
+	bool exhausted;
+	json_t *json = json_load_whole(bytes, length, &exhausted, &error);
 
-	guarded = true;
-	exhausted = false;
-	json = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &error);
-	guarded = false;
-	if (exhausted) {
-		json_decref(json);
+	if (exhausted)
 		return no_memory(ret);
-	}
 	if (json == NULL) {
 		ret->status = VERDICT_MALFORMED;
 		encode_plain(error.text); /* it quotes what it did not understand */
