@@ -208,11 +208,16 @@ static int remove_known(const struct directory *directory, const char *id, struc
 
 int catalogue_remove(const struct directory *directory, const char *id, struct err *err)
 {
-	int result = remove_known(directory, id, err);
+	struct err why = ERR_INIT;
+	int result = remove_known(directory, id, &why);
 
 	/* Moved by a reader in between: once more. */
-	if (result != 0 && errno == ENOENT)
-		result = remove_known(directory, id, err);
+	if (result != 0 && errno == ENOENT) {
+		why = (struct err)ERR_INIT;
+		result = remove_known(directory, id, &why);
+	}
+	if (result != 0 && why.text[0] != '\0')
+		return err_set(err, "%s", why.text);
 	if (result != 0)
 		return err_set_errno(err, errno, "cannot remove item %s", id);
 	if (unlinkat(directory->folders[FOLDER_REVIEW], id, 0) != 0 && errno != ENOENT)

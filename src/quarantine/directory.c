@@ -384,14 +384,17 @@ int directory_replace(const struct directory *directory, enum folder folder, con
 static int check_file(int fd, const struct directory *directory)
 {
 	struct stat status;
+	int error = EBADF;
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-		status.st_uid == directory->owner && status.st_nlink <= 1)
+	if (fstat(fd, &status) != 0)
+		error = errno;
+	else if (S_ISREG(status.st_mode) && status.st_uid == directory->owner &&
+		status.st_nlink <= 1)
 		return fd;
 	close(fd);
-	errno = EBADF;
+	errno = error;
 	return -1;
 }
 
@@ -425,7 +428,7 @@ int directory_open_item(
 		return check_file(fd, whole);
 	result = directory_enter(whole, domain, DIRECTORY_READ, &directory, NULL);
 	if (result != 0) {
-		errno = result > 0 ? ENOENT : EBADF;
+		errno = result > 0 ? ENOENT : EIO;
 		return -1;
 	}
 	fd = directory_open_file(&directory, folder, name);

@@ -2,6 +2,7 @@
 /* An item's metadata as JSON text, and back. */
 #include "quarantine/item_json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/cursor.h"
 #include "base/limits.h"
+#include "protocol/json_load.h"
 #include "quarantine/limits.h"
 
 static json_t *hex_text(const char *text)
@@ -25,10 +27,12 @@ static json_t *hex_text(const char *text)
 
 json_t *item_json_text(const char *text)
 {
-	json_t *json = json_string(text);
+	json_t *json;
 
-	/* jansson refuses what is not UTF-8 */
-	return json != NULL ? json : hex_text(text);
+	/* jansson refuses what is not UTF-8, and only that is to be read as hex. */
+	errno = 0;
+	json = json_string(text);
+	return json != NULL || errno == ENOMEM ? json : hex_text(text);
 }
 
 /* Add a text unless it is unknown. */
@@ -385,18 +389,24 @@ enum item_parse_result item_json_parse(
 	const char *text, size_t length, struct item *ret_item, struct err *err)
 {
 	json_error_t error;
-	json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-	bool good;
+	bool good, no_memory;
+	json_t *json = json_load_whole(text, length, &no_memory, &error);
 
-	if (json == NULL && json_error_code(&error) == json_error_out_of_memory)
+	if (no_memory)
 		return ITEM_NO_MEMORY;
 	if (json == NULL) {
 		err_set(err, "its metadata is no JSON");
 		return ITEM_DAMAGED;
 	}
+	/* Its parts say only that they failed; malloc says why. */
+	errno = 0;
 	good = take_item(json, ret_item);
+	no_memory = errno == ENOMEM;
 	json_decref(json);
-	if (!good)
-		err_set(err, "its metadata lacks a member or has a wrong one");
-	return good ? ITEM_COMPLETE : ITEM_DAMAGED;
+	if (good)
+		return ITEM_COMPLETE;
+	if (no_memory)
+		return ITEM_NO_MEMORY;
+	err_set(err, "its metadata lacks a member or has a wrong one");
+	return ITEM_DAMAGED;
 }

@@ -170,14 +170,28 @@ static bool parse(struct review *review, const struct buf *content)
 	return cursor_at_end(&cursor);
 }
 
+/* Fill the review, which was made for the item, from its record. */
+static int read_record(int fd, const struct item *item, struct review *review, struct err *err)
+{
+	AUTO(buf_free) struct buf content;
+
+	buf_init(&content, LIMIT_REVIEW);
+	if (read_all(fd, &content) != 0)
+		return err_set_errno(err, errno, "cannot read the record of item %s", item->id);
+	errno = 0;
+	if (parse(review, &content))
+		return 0;
+	if (errno == ENOMEM)
+		return err_set(err, "out of memory");
+	return err_set(err, "the record of item %s (review/%s) is damaged", item->id, item->id);
+}
+
 int review_read(const struct directory *directory, const struct item *item, struct review *ret,
 	struct err *err)
 {
 	AUTO(descriptor_close) int fd = -1;
-	AUTO(buf_free) struct buf content;
 	struct review review;
 
-	buf_init(&content, LIMIT_REVIEW);
 	if (!review_init(&review, item))
 		return err_set(err, "out of memory");
 	if (directory->folders[FOLDER_REVIEW] >= 0)
@@ -186,10 +200,9 @@ int review_read(const struct directory *directory, const struct item *item, stru
 		review_free(&review);
 		return err_set_errno(err, errno, "cannot open the record of item %s", item->id);
 	}
-	if (fd >= 0 && (read_all(fd, &content) != 0 || !parse(&review, &content))) {
+	if (fd >= 0 && read_record(fd, item, &review, err) != 0) {
 		review_free(&review);
-		return err_set(
-			err, "the record of item %s (review/%s) is damaged", item->id, item->id);
+		return -1;
 	}
 	*ret = review;
 	return 0;

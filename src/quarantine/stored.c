@@ -15,6 +15,7 @@
 #include "quarantine/limits.h"
 
 #define PIECE_SIZE 65536
+#define SHORTER    "it is shorter than its metadata"
 
 /* Read up to `size` bytes at `offset`; fewer only at the end of the file. */
 static long read_at(int fd, void *bytes, size_t size, uint64_t offset)
@@ -35,14 +36,17 @@ static long read_at(int fd, void *bytes, size_t size, uint64_t offset)
 	return (long)got;
 }
 
-static enum stored_result result_of(enum item_parse_result parsed)
+static enum stored_result result_of(enum item_parse_result parsed, struct err *err)
 {
 	switch (parsed) {
 	case ITEM_COMPLETE:
 		return STORED_GOOD;
 	case ITEM_NO_MEMORY:
+		err_set(err, "out of memory");
 		return STORED_FAILED;
 	case ITEM_MORE:
+		err_set(err, SHORTER);
+		break;
 	case ITEM_DAMAGED:
 		break;
 	}
@@ -56,7 +60,7 @@ static enum stored_result read_long(struct stored *stored, size_t need, struct e
 	long got;
 
 	if (need > stored->size || need > LIMIT_ITEM_BLOCK) {
-		err_set(err, "it is shorter than its metadata");
+		err_set(err, SHORTER);
 		return STORED_DAMAGED;
 	}
 	bytes = malloc(need);
@@ -65,7 +69,7 @@ static enum stored_result read_long(struct stored *stored, size_t need, struct e
 		err_set_errno(err, errno, "cannot read it");
 		return STORED_FAILED;
 	}
-	return result_of(item_parse(bytes, (size_t)got, &need, &stored->item, err));
+	return result_of(item_parse(bytes, (size_t)got, &need, &stored->item, err), err);
 }
 
 static enum stored_result read_metadata(struct stored *stored, struct err *err)
@@ -83,7 +87,7 @@ static enum stored_result read_metadata(struct stored *stored, struct err *err)
 	parsed = item_parse(first, (size_t)got, &need, &stored->item, err);
 	if (parsed == ITEM_MORE)
 		return read_long(stored, need, err);
-	return result_of(parsed);
+	return result_of(parsed, err);
 }
 
 static enum stored_result check_sizes(struct stored *stored, struct err *err)

@@ -48,8 +48,10 @@ static inline int fixture_setup(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	char *sender[] = { (char *)"<sender@example.net>", NULL };
+	const char *base = getenv("TMPDIR");
 
-	snprintf(fixture->top, sizeof(fixture->top), "/tmp/sb-unit.XXXXXX");
+	snprintf(fixture->top, sizeof(fixture->top), "%.40s/sb-unit.XXXXXX",
+		base == NULL ? "/tmp" : base);
 	assert_non_null(mkdtemp(fixture->top));
 	snprintf(fixture->path, sizeof(fixture->path), "%s/q", fixture->top);
 	assert_true(fact_set(&fixture->client.name, "host.example.net"));
