@@ -50,7 +50,6 @@ enum option_type {
 struct option_word {
 	const char *name; /* NULL ends the list */
 	int64_t value;
-	bool not_yet; /* known, and refused as not supported by this version */
 };
 
 struct option {
@@ -63,8 +62,7 @@ struct option {
 	int64_t min, max;
 	const struct option_word *words;
 	int (*check)(const char *text, struct err *err); /* of a text; NULL: any text */
-	bool not_yet;       /* known, and refused as not supported by this version */
-	const char *help;   /* one line */
+	const char *help;                                /* one line */
 	unsigned protocols; /* of a scorer: 1 << enum scorer_protocol that know it; 0: all */
 };
 
@@ -77,7 +75,6 @@ struct option {
 struct section_kind {
 	const char *name; /* "" for the top level */
 	bool titled;      /* name "title" { }: may stand several times with different titles */
-	bool not_yet;
 	const char *help;
 };
 

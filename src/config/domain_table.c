@@ -62,8 +62,6 @@ static int take_option(
 			near != NULL ? "did you mean '" : "see spambridge.conf(5)",
 			near != NULL ? near : "", near != NULL ? "'?" : "");
 	}
-	if (option->not_yet)
-		return err_set(err, "%s is not supported by this version; remove it", name);
 	if ((entry->fields.set & 1u << option->field) != 0)
 		return err_set(err, "%s is set a second time; remove one", name);
 	if ((option_is_list(option) ? value_parse_list : value_parse)(

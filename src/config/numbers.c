@@ -15,8 +15,6 @@ static void list_words(const struct option_word *words, struct buf *out)
 	const char *separator = "";
 
 	for (; words->name != NULL; words++) {
-		if (words->not_yet)
-			continue;
 		buf_printf(out, "%s%s", separator, words->name);
 		separator = ", ";
 	}
@@ -216,9 +214,6 @@ int number_parse(const struct option *option, const char *text, void *field, str
 	const struct number_kind *kind = &number_kinds[option->type];
 	int64_t number;
 
-	if (word != NULL && word->not_yet)
-		return err_set(
-			err, "'%s' is not supported by this version; write another value", text);
 	if (word != NULL) {
 		kind->store(field, word->value);
 		return 0;

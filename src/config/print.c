@@ -21,7 +21,7 @@ static void print_plain(
 	enum option_section kind, const char *indent, const void *base, struct buf *out)
 {
 	for (size_t i = 0; i < option_count; i++)
-		if ((options[i].sections & SECTION_BIT(kind)) != 0 && !options[i].not_yet &&
+		if ((options[i].sections & SECTION_BIT(kind)) != 0 &&
 			options[i].field == OPTION_PLAIN)
 			print_option(&options[i], indent, base, out);
 }
@@ -31,7 +31,7 @@ static void print_fields(
 	enum option_section kind, const struct policy_fields *fields, struct buf *out)
 {
 	for (size_t i = 0; i < option_count; i++)
-		if ((options[i].sections & SECTION_BIT(kind)) != 0 && !options[i].not_yet &&
+		if ((options[i].sections & SECTION_BIT(kind)) != 0 &&
 			options[i].field != OPTION_PLAIN &&
 			(fields->set & 1u << options[i].field) != 0)
 			print_option(&options[i], "\t", fields, out);
@@ -73,7 +73,7 @@ static void print_scorer(const struct scorer_setting *scorer, struct buf *out)
 	begin(SECTION_SCORER, scorer->name, out);
 	for (size_t i = 0; i < option_count; i++)
 		if ((options[i].sections & SECTION_BIT(SECTION_SCORER)) != 0 &&
-			!options[i].not_yet && option_fits(&options[i], scorer->protocol))
+			option_fits(&options[i], scorer->protocol))
 			print_option(&options[i], "\t", scorer, out);
 	buf_puts(out, "}\n");
 }
@@ -90,11 +90,9 @@ bool settings_print(const struct settings *settings, struct buf *out)
 	print_plain(SECTION_OUTBOUND, "\t", &settings->outbound, out);
 	print_fields(SECTION_OUTBOUND, &settings->outbound.fields, out);
 	buf_puts(out, "}\n");
-	if (!section_kinds[SECTION_QUARANTINE].not_yet) {
-		begin(SECTION_QUARANTINE, NULL, out);
-		print_plain(SECTION_QUARANTINE, "\t", &settings->quarantine, out);
-		buf_puts(out, "}\n");
-	}
+	begin(SECTION_QUARANTINE, NULL, out);
+	print_plain(SECTION_QUARANTINE, "\t", &settings->quarantine, out);
+	buf_puts(out, "}\n");
 	print_entries(settings, settings->index, out);
 	print_entries(settings, settings->senders, out);
 	return !out->failed;

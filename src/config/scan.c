@@ -221,21 +221,11 @@ static bool first_time(
 	return false;
 }
 
-/* May this option be used at all? */
-static bool supported(
-	struct scanner *scanner, const struct option *option, const struct token *name)
-{
-	if (option->not_yet)
-		complain(complaints(scanner), name->line,
-			"%s is not supported by this version; remove it", option->name);
-	return !option->not_yet;
-}
-
 static void setting(struct scanner *scanner, const struct option *option, const struct token *name)
 {
 	size_t values = current(scanner)->value_count + 1;
 
-	if (!supported(scanner, option, name) || !first_time(scanner, option, name)) {
+	if (!first_time(scanner, option, name)) {
 		skip_statement(scanner, name->line);
 		blank_since(scanner, name);
 		return;
@@ -299,10 +289,7 @@ static bool section_begins(struct scanner *scanner, enum option_section kind, co
 	const struct section_kind *about = &section_kinds[kind];
 	const struct scan_section *earlier = same_section(scanner->scan, kind, title);
 
-	if (about->not_yet)
-		complain(complaints(scanner), name->line,
-			"section %s is not supported by this version; remove it", about->name);
-	else if (earlier != NULL)
+	if (earlier != NULL)
 		complain(complaints(scanner), name->line,
 			"section %s%s%s stands here a second time; the first is in line %u, "
 			"put both together",

@@ -66,10 +66,9 @@ const char *option_suggest(enum option_section section, const char *name)
 	struct nearest nearest = { NULL, (unsigned)(strlen(name) / 3) + 2 };
 
 	for (size_t i = 0; i < option_count; i++)
-		if ((options[i].sections & SECTION_BIT(section)) != 0 && !options[i].not_yet)
+		if ((options[i].sections & SECTION_BIT(section)) != 0)
 			consider(&nearest, name, options[i].name);
 	for (unsigned i = SECTION_TOP + 1; section == SECTION_TOP && i < SECTION_COUNT; i++)
-		if (!section_kinds[i].not_yet)
-			consider(&nearest, name, section_kinds[i].name);
+		consider(&nearest, name, section_kinds[i].name);
 	return nearest.name;
 }

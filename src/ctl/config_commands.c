@@ -104,7 +104,7 @@ static json_t *policy_as_json(const struct settings *settings, const char *addre
 	else
 		policy_lookup(settings, address, &fields);
 	for (size_t i = 0; i < option_count; i++)
-		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0 && !options[i].not_yet)
+		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0)
 			json_object_set_new(
 				policy, options[i].name, field_as_json(&options[i], &fields));
 	if (!outbound)

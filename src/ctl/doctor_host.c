@@ -112,7 +112,7 @@ static void check_account(struct doctor *doctor)
 	check_config_readable(doctor, &account);
 	check_directory(doctor, &account, "temp_directory", settings->temp_directory, "1777");
 	check_space(doctor);
-	if (!section_kinds[SECTION_QUARANTINE].not_yet && settings_need_whole_message(settings))
+	if (settings_need_whole_message(settings))
 		check_directory(
 			doctor, &account, "quarantine", settings->quarantine.directory, "0700");
 	account_free(&account);

@@ -253,9 +253,7 @@ static bool parse_quarantine(struct migration *migration, const int32_t *reject,
 {
 	if (!parse_threshold(migration, "-Q", migration->quarantine, ret_milli))
 		return false;
-	if (option_find(SECTION_POLICY, "quarantine")->not_yet)
-		miss(migration, "-Q", migration->quarantine, "no quarantine in this version");
-	else if (reject != NULL && *ret_milli > *reject)
+	if (reject != NULL && *ret_milli > *reject)
 		miss(migration, "-Q", migration->quarantine, "never reached: -r is lower");
 	else
 		return true;

@@ -112,7 +112,7 @@ static void explain_field(
 static void explain_fields(const struct policy_fields *fields, struct buf *out)
 {
 	for (size_t i = 0; i < option_count; i++)
-		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0 && !options[i].not_yet)
+		if ((options[i].sections & SECTION_BIT(SECTION_POLICY)) != 0)
 			explain_field(&options[i], fields, out);
 }
 
