@@ -120,6 +120,8 @@ static struct settings *load(const char *path)
 
 	for (size_t i = 0; i < errors.count; i++)
 		fprintf(stderr, "%s\n", errors.items[i]);
+	if (settings == NULL && errors.count == 0)
+		fprintf(stderr, "spambridge: %s: out of memory\n", path);
 	strlist_free(&errors);
 	return settings;
 }

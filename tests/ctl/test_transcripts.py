@@ -107,13 +107,17 @@ class Place:
         for name in ("new.conf", "broken.conf"):
             (self.path / name).chmod(0o644)
 
-    def run(self, command):
-        """What a command writes: text, with its exit code where that is not 0."""
+    def call(self, command):
+        """The Result of a command."""
         words = shlex.split(command)
         assert words[0] == "spambridgectl"
         if "-c" in words[:2]:
             words[2] = str(self.path / words[2])
-        result = self.tool(*words[1:])
+        return self.tool(*words[1:])
+
+    def run(self, command):
+        """What a command writes: text, with its exit code where that is not 0."""
+        result = self.call(command)
         code = f"[exit {result.code}]\n" if result.code else ""
         return result.out + result.err + code
 

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from faults import (                                                # noqa: E402,F401
     rows_calls, rows_disk, rows_http, rows_kill, rows_memory, rows_release, rows_scorer,
-    rows_session, rows_system)
+    rows_session, rows_start, rows_system, rows_tool)
 from faults.bench import MATRIX                                     # noqa: E402
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from support.matrix import CannotRun
 
 # library, and the 64-bit words of its control file
 CLOCKS = "clocks", ("clock_offset_s", "fail_threads", "monotonic_offset_s")
-MEMORY = "memory", ("fail_at", "persistent", "seen", "failed", "live")
+MEMORY = "memory", ("fail_at", "persistent", "seen", "failed", "live", "spare")
 SYSTEM = "calls", ("call", "fail_at", "error", "last", "seen", "failed", "short_io", "delay_ms")
 # families of system calls, in the order of preload_calls.c
 CALLS = ["read", "write", "openat", "fsync", "fdatasync", "rename", "link", "unlink", "ftruncate",

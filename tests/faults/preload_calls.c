@@ -31,6 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "preload_main.h"
+
 /* In the order of preload.py's CALLS. */
 enum family {
 	READ,
@@ -85,7 +87,7 @@ static bool fails(enum family family)
 	struct control *state = control();
 	int64_t seen;
 
-	if (state->call != (int64_t)family)
+	if (!in_main || state->call != (int64_t)family)
 		return false;
 	if (state->delay_ms > 0) {
 		struct timespec pause = { state->delay_ms / 1000,
