@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Starting: readiness, the socket, who we are, and refusals that say what to do."""
 
+import contextlib
 import grp
 import os
 import pwd
+import re
 import socket
 import stat
 
@@ -223,3 +225,106 @@ def test_start_with_the_scorer_down(start):
     assert checks.unscanned_reason(send(daemon.address, make())) == "refused"
 
 
+def test_unexpected_argument():
+    found = run("spambridge", "-t", "start")
+    assert found.returncode == 2 and 'unexpected argument "start"' in found.stderr
+    assert "usage: spambridge" in found.stderr
+
+
+@pytest.mark.parametrize("option,value,word", [
+    ("user", "sb-nobody-at-all", "adduser --system"), ("user", "root", "does not run as root"),
+    ("socket_group", "sb-no-such-group", "there is no such group"),
+    ("control", "/nonexistent/control.sock", "cannot listen on /nonexistent/control.sock"),
+    ("listen", "unix:/dev/null/milter.sock", "cannot examine /dev/null/milter.sock"),
+])
+def test_what_it_cannot_run_with(made, option, value, word):
+    """Refused in one line that says what to do."""
+    if os.geteuid() != 0:
+        pytest.skip("an ordinary user is not asked for most of it")
+    daemon = made(options=f'socket_group = "{grp.getgrgid(0).gr_name}"')
+    daemon.write_config(re.sub(rf'^{option} = ".*"', f'{option} = "{value}"', daemon.config,
+                               flags=re.M))
+    assert word in ends_with_failure(daemon)
+
+
+def test_directory_that_its_user_cannot_pass(made):
+    """Found at the start, not by the first session that waits for a worker."""
+    if os.geteuid() != 0:
+        pytest.skip("root makes the socket, the user then cannot reach it")
+    closed = made().workspace.file("closed")
+    os.mkdir(closed, 0o700)
+    daemon = made(listen=f"unix:{closed}/milter.sock")
+    assert "cannot reach its own socket" in ends_with_failure(daemon)
+
+
+@pytest.mark.parametrize("inherits", [False, True], ids=["plain", "set-group-id"])
+def test_group_of_a_user_who_may_change_none(made, inherits):
+    """As under systemd: the directory's set-group-ID bit is the only way to another group."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can prepare such a directory")
+    group = next(entry for entry in grp.getgrall() if entry.gr_name in ("mail", "daemon"))
+    folder = made().workspace.file("sockets")
+    os.mkdir(folder)
+    os.chown(folder, pwd.getpwnam(account()).pw_uid, group.gr_gid)
+    os.chmod(folder, 0o2755 if inherits else 0o755)
+    daemon = made(drop="setpriv", listen=f"unix:{folder}/milter.sock")
+    daemon.write_config(daemon.config.replace('socket_group = ""',
+                                              f'socket_group = "{group.gr_name}"'))
+    if not inherits:
+        assert "make the user a member" in ends_with_failure(daemon)
+        return
+    daemon.start()
+    assert os.stat(f"{folder}/milter.sock").st_gid == group.gr_gid
+    daemon.stop_cleanly()
+
+
+@pytest.mark.parametrize("mode,word", [(0o600, "cannot remove the stale socket"),
+                                       (0o000, "cannot tell whether")])
+def test_stale_socket_of_somebody_else(made, mode, word):
+    """It is neither removed nor taken for one that is in use."""
+    if os.geteuid() != 0:
+        pytest.skip("needs two users")
+    folder = made().workspace.file("theirs")
+    os.mkdir(folder, 0o755)
+    path = f"{folder}/milter.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(path)
+    os.chmod(path, mode)
+    if mode:
+        os.chown(path, pwd.getpwnam(account()).pw_uid, 0)
+    assert word in ends_with_failure(made(drop="setpriv", listen=f"unix:{path}"))
+    assert os.path.exists(path)
+
+
+@pytest.mark.parametrize("period,asked", [("200000", True), ("4000000", True), ("10s", False),
+                                          ("", False)])
+def test_watchdog(made, period, asked):
+    """WATCHDOG_USEC as sd_watchdog_enabled(3) tells; what is no number asks for nothing."""
+    daemon = made(environment={"WATCHDOG_USEC": period})
+    daemon.keep_notify = True
+    daemon.start()
+    heard = b""
+    daemon.notify.settimeout(10 if asked else 1.5)
+    with contextlib.suppress(TimeoutError):
+        while b"WATCHDOG=1" not in heard:
+            heard += daemon.notify.recv(4096)
+    assert (b"WATCHDOG=1" in heard) == asked
+    daemon.stop_cleanly()
+
+
+@pytest.mark.parametrize("path", ["@abstract", "relative", "/" + "x" * 200, "/", ""])
+def test_notify_socket_addresses(made, path):
+    """Abstract ones are spoken to, others than those of sd_notify(3) are left alone."""
+    daemon = made()
+    name = f"@spambridge-test-{os.getpid()}" if path == "@abstract" else path
+    daemon.wrapper = ["env", f"NOTIFY_SOCKET={name}"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        if path == "@abstract":
+            listener.bind("\0" + name[1:])
+            listener.settimeout(20)
+        daemon.spawn()
+        daemon.wait_log("listens on")
+        if path == "@abstract":
+            assert b"READY=1" in listener.recv(4096)
+    assert send(daemon.address, make()).kind in ("accept", "continue")
+    daemon.stop_cleanly()

@@ -231,9 +231,27 @@ struct passwd *getpwnam(const char *name)
 	return result;
 }
 
-struct passwd *getpwuid(uid_t user)
+int getpwnam_r(const char *restrict name, struct passwd *restrict entry, char *restrict room,
+	size_t size, struct passwd **restrict ret_found)
 {
-	NAMES(struct passwd *, getpwuid, uid_t)(user);
+	NAMES(int, getpwnam_r, const char *, struct passwd *, char *, size_t, struct passwd **)
+	(name, entry, room, size, ret_found);
+	in_names = false;
+	return result;
+}
+
+int getpwuid_r(uid_t user, struct passwd *restrict entry, char *restrict room, size_t size,
+	struct passwd **restrict ret_found)
+{
+	NAMES(int, getpwuid_r, uid_t, struct passwd *, char *, size_t, struct passwd **)
+	(user, entry, room, size, ret_found);
+	in_names = false;
+	return result;
+}
+
+int getgrouplist(const char *user, gid_t group, gid_t *groups, int *count)
+{
+	NAMES(int, getgrouplist, const char *, gid_t, gid_t *, int *)(user, group, groups, count);
 	in_names = false;
 	return result;
 }

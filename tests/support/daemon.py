@@ -137,6 +137,7 @@ class Daemon:
         self.drop = drop
         self.environment = environment or {}
         self.limits = list(limits)      # words for prlimit, such as --nofile=64
+        self.wrapper = []               # words put before the command line
         self.keep_notify = False        # True: leave the notify socket open and unread
         self.process = None
         self.lines = []
@@ -194,7 +195,7 @@ class Daemon:
         words += shlex.split(os.environ.get("SPAMBRIDGE_WRAPPER", ""))
         if os.environ.get("SPAMBRIDGE_VALGRIND") == "yes":
             words += VALGRIND
-        return words + [program("spambridge"), "-c", self.config_path]
+        return words + self.wrapper + [program("spambridge"), "-c", self.config_path]
 
     def spawn(self, stderr=subprocess.PIPE):
         """Start the process without waiting for readiness."""
