@@ -287,6 +287,16 @@ class BlockingFilter(EmptyFilter):
         super().start()
 
 
+class LoopFilter(EmptyFilter):
+    """A filter for spamd without libmilter, one event loop on each processor."""
+    name = "loop without libmilter"
+
+    def start(self):
+        self.process = spawn([tool("loop_filter"), "-l", self.address,
+                              "-d", f"unix:{self.scorers.spamd}", "-t", os.cpu_count()], self.log)
+        self.wait()
+
+
 class Dialogue(Filter):
     """The bare dialogue with the stand-in for spamd, no mail filter."""
     name = "bare dialogue"
@@ -300,6 +310,6 @@ class Dialogue(Filter):
         return {**figures, "threads": 1, "start_kib": 0, "after_kib": 0}
 
 
-SUBJECTS = [Spambridge, SpambridgeHttp, SilentFilter, Dialogue, BlockingFilter, EmptyFilter,
-            SpamassMilter, RspamdProxy]
+SUBJECTS = [Spambridge, SpambridgeHttp, LoopFilter, SilentFilter, Dialogue, BlockingFilter,
+            EmptyFilter, SpamassMilter, RspamdProxy]
 

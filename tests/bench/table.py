@@ -22,12 +22,12 @@ def span(microseconds):
 def row(name, figures):
     """One subject's line."""
     if "why" in figures:
-        return f"  {name:<20} {figures['why']}"
+        return f"  {name:<22} {figures['why']}"
     failed = f"  {figures['failed']} failed" if figures.get("failed") else ""
     memory = f"{figures['peak_kib'] / 1024:8.1f} {figures['threads']:8d}" \
         if "peak_kib" in figures else ""
     slow = span(figures["p99_us"]) if "p99_us" in figures else ""
-    return (f"  {name:<20} {figures['per_second']:10,.0f} {span(figures['median_us']):>10} "
+    return (f"  {name:<22} {figures['per_second']:10,.0f} {span(figures['median_us']):>10} "
             f"{slow:>10} {figures['cpu_per_1000']:10.3f} {memory}{failed}")
 
 
@@ -36,13 +36,13 @@ def ratio_line(name, ratios):
     parts = [f"{label} {ratios[key]:.2f}" for label, key in
              (("messages", "per_second"), ("median", "median_us"), ("CPU", "cpu_per_1000"))
              if ratios.get(key)]
-    return f"  to {name:<19} " + ", ".join(parts)
+    return f"  to {name:<21} " + ", ".join(parts)
 
 
 def cell(figures):
     """One set of conditions: a line for each subject, then spambridge's ratios."""
     lines = ["", figures["title"],
-             f"  {'':<20} {'messages/s':>10} {'median':>10} {'99 %':>10} {'CPU/1000':>10} "
+             f"  {'':<22} {'messages/s':>10} {'median':>10} {'99 %':>10} {'CPU/1000':>10} "
              f"{'peak MB':>8} {'threads':>8}"]
     lines += [row(name, one) for name, one in figures["subjects"].items()]
     if figures["floor"]:
