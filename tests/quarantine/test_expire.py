@@ -207,7 +207,7 @@ def fill_with_expired(quarantine, count):
 def test_waiting_scans_go_first():
     """While scans wait for a server each item takes a second; afterwards it goes fast again."""
     with Workspace() as place, BadScorer(place.path) as scorer, \
-            Held([scorer.listen("a", seconds=30)], scorer="max_connections = 1",
+            Held([scorer.listen("a", behaviour="silent")], scorer="max_connections = 1",
                  deadline="60s") as held:
         with held.daemon as daemon:
             wait_for(lambda: held.upkeep()["expiry"]["looked_at"], "the first look")
@@ -225,10 +225,11 @@ def test_waiting_scans_go_first():
             took, gone = time.monotonic() - began, before - len(held.quarantine.files("new"))
             assert gone <= took + 2
             scorer.refuse("a")      # nobody waits for a server that is set aside
+            scorer.clear()          # and the scan that it has in hand ends
             for sender in senders:
                 sender.join()
             # at a second each it would take half an hour
-            wait_for(lambda: held.quarantine.files("new") == [], "the rest to go", timeout=120)
+            wait_for(lambda: held.quarantine.files("new") == [], "the rest to go", timeout=300)
             daemon.stop_cleanly()
 
 
