@@ -34,9 +34,10 @@ static void say_frame(const void *address)
 	if (dladdr(address, &info) == 0 || info.dli_fname == NULL)
 		return;
 	name = info.dli_sname != NULL ? info.dli_sname : "";
-	say(line, snprintf(line, sizeof(line), "death: %.300s(%.100s+0x%tx)\n", info.dli_fname, name,
-			  (const char *)address -
-				  (const char *)(*name ? info.dli_saddr : info.dli_fbase)));
+	say(line,
+		snprintf(line, sizeof(line), "death: %.300s(%.100s+0x%tx)\n", info.dli_fname, name,
+			(const char *)address -
+				(const char *)(*name ? info.dli_saddr : info.dli_fbase)));
 }
 
 static void describe(int number)
@@ -49,7 +50,7 @@ static void describe(int number)
 	count = backtrace(frames, FRAMES);
 	for (int i = 0; i < count; i++)
 		say_frame(frames[i]);
-	raise(number);	/* SA_RESETHAND: fatal now */
+	raise(number); /* SA_RESETHAND: fatal now */
 }
 
 static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
