@@ -96,10 +96,10 @@ def test_unusual_but_right(start, scorer, behaviour, transport):
 def test_refused(start):
     """F1: nobody listens: the policy at once."""
     port = ports.free_port()
-    daemon = start([f"tcp://127.0.0.1:{port}"], deadline="5s")
+    daemon = start([f"tcp://127.0.0.1:{port}"], deadline=f"{PLENTY_MS}ms")
     outcome = send(daemon.address, make(), queue_id="4REFUSED")
     assert checks.unscanned_reason(outcome) == "refused"
-    assert outcome.seconds < 0.5
+    assert outcome.seconds < PLENTY_MS / 1000 / 2
     assert daemon.message_line("4REFUSED")["reason"] == "refused"
 
 
