@@ -141,25 +141,12 @@ static void defer(struct action *action, const struct mix *mix)
 		}
 }
 
-/* The threshold by which a recipient does not get the message. */
-static int32_t threshold_of(const struct policy_fields *fields, enum outcome outcome)
+/* The threshold by which a recipient does not get the message, for one of these outcomes. */
+static int32_t threshold_of(const struct policy_fields *fields, enum outcome withheld)
 {
-	switch (outcome) {
-	case OUTCOME_DEFER:
+	if (withheld == OUTCOME_DEFER)
 		return fields->defer;
-	case OUTCOME_QUARANTINE:
-		return fields->quarantine;
-	case OUTCOME_DISCARD:
-	case OUTCOME_REJECT:
-		return fields->reject;
-	case OUTCOME_PASS:
-	case OUTCOME_TAG:
-	case OUTCOME_COPY:
-	case OUTCOME_REDIRECT:
-	case OUTCOME_TEMPFAIL:
-		break;
-	}
-	return fields->tag;
+	return withheld == OUTCOME_QUARANTINE ? fields->quarantine : fields->reject;
 }
 
 /* Does this score pass its threshold by less than the decisive one so far? Failures come last. */
@@ -183,7 +170,7 @@ static bool find_decisive(
 	for (size_t i = 0; i < mix->count; i++) {
 		const struct policy_fields *policy = &mix->policies[i];
 		const struct verdict *verdict = mix->verdicts[i];
-		int32_t threshold = threshold_of(policy, mix->outcomes[i]);
+		int32_t threshold = threshold_of(policy, wanted);
 
 		if (mix->outcomes[i] != wanted ||
 			(only_class != 0 && policy->reject_code[0] != only_class) ||

@@ -540,9 +540,71 @@ static void nobody_has_no_threshold(void **state)
 	assert_false(action.spam);
 }
 
+/* What no enum knows is treated as the mildest of its kind; an unknown status defers. */
+static void unknown_values_are_harmless(void **state)
+{
+	struct policy_fields odd = usual;
+	struct verdict verdict = { .status = VERDICT_ERROR + 1 };
+	struct action action = { .kind = ACTION_HOLD + 1, .verdict = &verdict };
+
+	(void)state;
+	assert_int_equal(policy_outcome(&usual, &verdict), OUTCOME_TEMPFAIL);
+	verdict = scored(6000);
+	verdict.wish = WISH_DEFER + 1;
+	assert_int_equal(policy_outcome(&usual, &verdict), OUTCOME_TAG);
+	verdict = (struct verdict){ .status = VERDICT_TIMEOUT };
+	odd.on_failure = ON_FAILURE_QUARANTINE + 1;
+	assert_int_equal(policy_outcome(&odd, &verdict), OUTCOME_PASS);
+	assert_false(outcome_withholds(OUTCOME_TEMPFAIL + 1));
+	assert_string_equal(outcome_word(OUTCOME_TEMPFAIL + 1), "pass");
+	assert_string_equal(action_word(&action), "pass");
+}
+
+static void words_name_the_outcomes(void **state)
+{
+	static const char *const words[] = { "pass", "tag", "copy", "redirect", "defer",
+		"quarantine", "discard", "reject", "tempfail" };
+
+	(void)state;
+	for (int i = OUTCOME_PASS; i <= OUTCOME_TEMPFAIL; i++)
+		assert_string_equal(outcome_word((enum outcome)i), words[i]);
+}
+
+/* A copy that is dropped is in nobody's queue, also when another one's is. */
+static void what_is_dropped_is_not_held(void **state)
+{
+	struct policy_fields policies[2] = { usual, usual };
+	struct verdict verdict = scored(16000);
+	struct action action;
+
+	(void)state;
+	policies[0].quarantine_to = policies[1].quarantine_to = QUARANTINE_TO_HOLD;
+	policies[0].reject_action = REJECT_ACTION_DISCARD;
+	policies[0].keep_rejected_ms = 1000;
+	policies[1].reject = OFF;
+	policies[1].quarantine = 10000;
+	action = decide_all(policies, 2, &verdict, outcomes);
+	assert_int_equal(action.kind, ACTION_HOLD);
+	assert_string_equal(action_word(&action), "hold");
+	assert_true(action.keep);
+	assert_false(policy_stays(&action, &policies[0], outcomes[0]));
+	assert_true(policy_stays(&action, &policies[1], outcomes[1]));
+	assert_true(policy_stores(&action, &policies[0], outcomes[0]));
+	assert_false(policy_stores(&action, &policies[1], outcomes[1]));
+	/* Who keeps what is refused keeps nothing of what is only held. */
+	policies[0].reject_action = REJECT_ACTION_REJECT;
+	policies[0].reject = OFF;
+	policies[0].quarantine = 10000;
+	action = decide_all(policies, 2, &verdict, outcomes);
+	assert_false(action.keep);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unknown_values_are_harmless),
+		cmocka_unit_test(words_name_the_outcomes),
+		cmocka_unit_test(what_is_dropped_is_not_held),
 		cmocka_unit_test(thresholds_are_reached_exactly),
 		cmocka_unit_test(the_most_severe_threshold_wins),
 		cmocka_unit_test(failures_follow_on_failure),

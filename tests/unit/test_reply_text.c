@@ -26,6 +26,7 @@ static void checks(void **state)
 		{ "%{score", "unknown field" },
 		{ "%{}", "unknown field" },
 		{ "a\r\nb", "printable ASCII" },
+		{ "a\x7f", "printable ASCII" },
 		{ "\xc3\xa9", "printable ASCII" },
 	};
 
@@ -58,6 +59,7 @@ static void expansion(void **state)
 		{ "100%% spam %{tests}%%", "100% spam A,B=1.5%", "100%% spam A,B=1.5%%" },
 		{ "%{nonsense} %", "%{nonsense} %", "%%{nonsense} %%" },
 		{ "a\r\nb\xff", "a??b?", "a??b?" },
+		{ "a\x7f", "a?", "a?" },
 	};
 
 	(void)state;
@@ -72,6 +74,43 @@ static void expansion(void **state)
 		assert_true(template_for_milter(&milter, buf_text(&out)));
 		assert_string_equal(buf_text(&milter), rows[i].milter);
 	}
+}
+
+/* What is not known is a dash, whatever kind of field it is. */
+static void unknown_facts(void **state)
+{
+	const struct template_facts facts = { .sender = NULL };
+	AUTO(buf_free) struct buf out = { 0 };
+
+	(void)state;
+	buf_init(&out, 4096);
+	assert_true(template_expand(&out,
+		"%{score} %{required} %{id} %{queue_id} %{sender} %{recipient} %{tests}", &facts));
+	assert_string_equal(buf_text(&out), "- - - - - - -");
+}
+
+/* A buffer that is full makes no half reply that counts as one. */
+static void full_buffers(void **state)
+{
+	const struct template_facts facts = { .id = "abcdefghij" };
+	AUTO(buf_free) struct buf out = { 0 };
+
+	(void)state;
+	buf_init(&out, 5);
+	assert_false(template_expand(&out, "%{id} and more", &facts));
+	buf_clear(&out);
+	assert_false(template_for_milter(&out, "100% spam"));
+	buf_clear(&out);
+	assert_int_equal(subject_tag(&out, " hello", "[SPAM]"), SUBJECT_FAILED);
+	buf_free(&out);
+	buf_init(&out, 9);
+	assert_int_equal(subject_tag(&out, " hello", "[SPAM]"), SUBJECT_FAILED);
+	buf_clear(&out);
+	assert_int_equal(subject_tag(&out, " hello", "[\xc3\x9c]"), SUBJECT_FAILED);
+	buf_clear(&out);
+	assert_false(subject_encode(&out, "more than nine", 14));
+	buf_clear(&out);
+	assert_false(subject_encode(&out, "\xc3\x9c", 2));
 }
 
 static void reply_length(void **state)
@@ -121,6 +160,14 @@ static void subjects(void **state)
 		{ " =?UTF-8?Q?Caf=C3=A9?=", "[SPAM]", " [SPAM] =?UTF-8?Q?Caf=C3=A9?=" },
 		{ " caf\xc3\xa9", "[SPAM]", " [SPAM] caf\xc3\xa9" },
 		{ " =?broken", "[SPAM]", " [SPAM] =?broken" },
+		{ " =?UTF-8?X?[SPAM]?=", "[SPAM]", " [SPAM] =?UTF-8?X?[SPAM]?=" },
+		{ " =?UTF-8?Q?=5bSPA=4d=5D=?=", "[SPAM]", NULL },
+		{ " =?UTF-8?Q?=5g=4?=", "[SPAM]", " [SPAM] =?UTF-8?Q?=5g=4?=" },
+		{ " =?UTF-8?Q?=~~=@@=GG=``?=", "[SPAM]", " [SPAM] =?UTF-8?Q?=~~=@@=GG=``?=" },
+		{ " SPAMx", "SPAM x", " SPAM x SPAMx" },
+		{ " SPAM", "SPAM ", NULL },
+		{ " SPAM, x", "SPAM ", NULL },
+		{ " a\n b\n\tc\n", "[SPAM]", " [SPAM] a\n b\n\tc" },
 		/* A tag that is no ASCII is an encoded word; a blank to another goes inside. */
 		{ " Lunch", "[\xc3\x9c]", " =?UTF-8?B?W8OcXQ==?= Lunch" },
 		{ " =?UTF-8?B?eA==?=", "[\xc3\x9c]", " =?UTF-8?B?W8OcXSA=?= =?UTF-8?B?eA==?=" },
@@ -174,12 +221,44 @@ static void long_subjects(void **state)
 		assert_true(strcspn(line, "\n") <= 78);
 }
 
+/* A whole new value that a scorer asks for: cut, without control characters. */
+static void new_subjects(void **state)
+{
+	static char text[5000];
+	AUTO(buf_free) struct buf out = { 0 };
+
+	(void)state;
+	buf_init(&out, 70000);
+	assert_true(subject_encode(&out, "a\tb\x7f", 4));
+	assert_string_equal(buf_text(&out), " a?b?");
+	memset(text, 'x', sizeof(text));
+	buf_clear(&out);
+	assert_true(subject_encode(&out, text, sizeof(text)));
+	assert_true(out.length > 2000 && out.length < 2010);
+	/* A tag is cut as well. */
+	memset(text, 0xc3, 4000);
+	text[4000] = '\0';
+	buf_clear(&out);
+	assert_int_equal(subject_tag(&out, " x", text), SUBJECT_TAGGED);
+	assert_true(out.length < 4000);
+	/* Of a Subject without end only so much is compared as a tag can be long. */
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	for (size_t i = 1; i < sizeof(text) - 1; i += 2)
+		text[i] = ' ';
+	buf_clear(&out);
+	assert_int_equal(subject_tag(&out, text, "[SPAM]"), SUBJECT_TAGGED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checks),
 		cmocka_unit_test(expansion),
+		cmocka_unit_test(unknown_facts),
+		cmocka_unit_test(full_buffers),
 		cmocka_unit_test(reply_length),
+		cmocka_unit_test(new_subjects),
 		cmocka_unit_test(subjects),
 		cmocka_unit_test(long_subjects),
 	};
