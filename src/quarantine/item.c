@@ -72,7 +72,6 @@ static void put_envelope(struct buf *out, const struct item *item)
 bool item_print(struct buf *out, struct item *item)
 {
 	struct buf json, envelope;
-	size_t start = out->length;
 	bool good;
 
 	buf_init(&json, LIMIT_ITEM_JSON);
@@ -87,8 +86,7 @@ bool item_print(struct buf *out, struct item *item)
 			"length=%012" PRIu64 " sha256=%064d\r\n",
 			item->id, json.length, item->block, item->length, 0);
 		put_folded(out, &json);
-		good = buf_append(out, envelope.data, envelope.length) &&
-			out->length - start == item->block;
+		good = buf_append(out, envelope.data, envelope.length);
 	}
 	buf_free(&json);
 	buf_free(&envelope);

@@ -77,7 +77,7 @@ bool review_set(struct review *review, size_t recipient, enum recipient_state st
 static void put_escaped(struct buf *out, const char *text)
 {
 	buf_putc(out, ' ');
-	for (const char *at = text == NULL ? "" : text; *at != '\0'; at++) {
+	for (const char *at = text; *at != '\0'; at++) {
 		if (*at > 0x20 && *at < 0x7f && *at != '%')
 			buf_putc(out, *at);
 		else
