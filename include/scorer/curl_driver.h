@@ -61,6 +61,9 @@ size_t curl_driver_poll_set(
  */
 bool curl_driver_settle(struct curl_driver *driver);
 
+/* Has a settled driver no connection any more? It is worth keeping all the same. */
+bool curl_driver_is_bare(const struct curl_driver *driver);
+
 /*
  * A byte has come behind the reply (of a settled driver); not for TLS, which has records of its
  * own.
@@ -75,8 +78,9 @@ bool curl_driver_has_more(const struct curl_driver *driver);
 bool curl_driver_is_drained(const struct curl_driver *driver);
 
 /*
- * Make a settled driver ready for another transfer: all options as curl_driver_init() sets them.
- * False when its connection is closed or something came on it; it can only be freed then.
+ * Make a settled driver ready for another transfer: all options as curl_driver_init() sets them;
+ * a bare one will connect. False when the server has closed the connection meanwhile or something
+ * came on it; the driver can only be freed then.
  */
 bool curl_driver_again(struct curl_driver *driver);
 

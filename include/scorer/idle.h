@@ -4,7 +4,9 @@
  *
  * A connection belongs either to the store or to one exchange, never to both, and carries one
  * message at a time. It is only kept after a whole reply with a length of its own, and is closed
- * instead of used again when so much as a byte has come on it since. Thread-safe.
+ * instead of used again when so much as a byte has come on it since. Where the server closes it, a
+ * few drivers are kept without one, since libcurl takes longer to make them than to use them.
+ * Thread-safe.
  */
 #ifndef SPAMBRIDGE_SCORER_IDLE_H
 #define SPAMBRIDGE_SCORER_IDLE_H
@@ -26,14 +28,14 @@ struct idle_store *idle_store_new(size_t most);
 void idle_store_free(struct idle_store **store);
 
 /*
- * Take out a driver whose connection to this address is still good; it has the safe defaults and
- * nothing else. NULL when there is none (or no store).
+ * Take out a driver whose connection to this address is still good, or that has none; it has the
+ * safe defaults and nothing else. NULL when there is none (or no store).
  */
 struct curl_driver *idle_store_take(struct idle_store *store, const struct server_address *address);
 
 /*
- * Hand in a driver whose transfer is finished and settled with an open connection. What there is
- * no room for is closed; `store` may be NULL.
+ * Hand in a driver whose transfer is finished and settled with an open connection or none. What
+ * there is no room for is closed; `store` may be NULL.
  */
 void idle_store_give(struct idle_store *store, struct curl_driver **driver,
 	const struct server_address *address);

@@ -268,6 +268,11 @@ bool curl_driver_settle(struct curl_driver *driver)
 	return is_silent(driver->kept);
 }
 
+bool curl_driver_is_bare(const struct curl_driver *driver)
+{
+	return !driver->started && driver->kept == CURL_SOCKET_BAD;
+}
+
 bool curl_driver_has_more(const struct curl_driver *driver)
 {
 	char byte;
@@ -286,7 +291,9 @@ bool curl_driver_is_drained(const struct curl_driver *driver)
 
 bool curl_driver_again(struct curl_driver *driver)
 {
-	if (!is_silent(driver->kept))
+	bool bare = curl_driver_is_bare(driver);
+
+	if (!bare && !is_silent(driver->kept))
 		return false;
 	curl_easy_reset(driver->easy);
 	driver->error_text[0] = '\0';
@@ -294,6 +301,7 @@ bool curl_driver_again(struct curl_driver *driver)
 	driver->finished = false;
 	driver->result = CURLE_OK;
 	set_safe_defaults(driver);
+	curl_easy_setopt(driver->easy, CURLOPT_FRESH_CONNECT, bare ? 1L : 0L);
 	return true;
 }
 

@@ -416,7 +416,7 @@ static void settle(struct http_exchange *http)
 		settle_status(http, code);
 	else
 		settle_reply(http, code);
-	if (is_clean(http, silent))
+	if (is_clean(http, silent) || curl_driver_is_bare(http->driver))
 		idle_store_give(http->idle, &http->driver, &http->address);
 }
 

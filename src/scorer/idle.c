@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Most drivers that are kept where the server closes every connection (rspamd does): those that
+ * one message gives and the next takes are few, however many are under way.
+ */
+#define BARE_MOST 8
+
 struct idle_entry {
 	struct curl_driver *driver;
 	struct server_address address;
@@ -112,8 +118,12 @@ void idle_store_give(
 	struct idle_store *store, struct curl_driver **driver, const struct server_address *address)
 {
 	if (store != NULL) {
+		size_t most = store->most;
+
+		if (curl_driver_is_bare(*driver) && most > BARE_MOST)
+			most = BARE_MOST;
 		pthread_mutex_lock(&store->lock);
-		if (store->count < store->most) {
+		if (store->count < most) {
 			store->entries[store->count++] = (struct idle_entry){ *driver, *address,
 				deadline_after_ms(IDLE_KEEP_MS) };
 			*driver = NULL;
