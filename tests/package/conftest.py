@@ -61,9 +61,10 @@ def tree(package):
         pytest.skip(SKIPPED[-1])
     try:
         found.copy(package, "/root/spambridge.deb")
-        found.source(TOP, "contrib", "debian", "tests")
+        found.source(TOP, "contrib", "debian", "src", "tests")
         found.download("/root/spambridge.deb", "postfix", "spamd", "openssl", "python3-pytest",
-                       "autopkgtest", "dpkg-dev", "dpkg-repack")
+                       "autopkgtest", "dpkg-dev", "dpkg-repack", "strace")
+        found.download("sendmail", "make")
         found.boot()
         yield found
     finally:

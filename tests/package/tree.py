@@ -152,6 +152,12 @@ class Tree:
         self.halt()
         return False
 
+    def reboot(self):
+        """Stop in good order and boot again: what is on disk stays, and nothing else."""
+        self.halt()
+        if not self.boot():
+            raise AssertionError("the tree does not boot a second time")
+
     def _find_leader(self):
         """The first process in the tree: the one child that has a PID space of its own."""
         parent = f"\nPPid:\t{self.machine.pid}\n"

@@ -59,6 +59,10 @@ class MailChain:
         self.logged_before = len(self.daemon.message_lines())
         return self.mta.send(message, **how)
 
+    def session(self, timeout=60):
+        """An SMTP client that is CLIENT to the mail server and has said its HELO."""
+        raise NotImplementedError
+
     def deliver(self, message, **how):
         """Sends a message that must be accepted; returns what was delivered."""
         reply = self.send(message, **how)
@@ -107,18 +111,35 @@ class Chain(MailChain):
         return super().send(message, sender=sender, recipients=recipients, helo=helo,
                             xclient={**CLIENT, **(xclient or {})}, **more)
 
+    def session(self, timeout=60):
+        client = self.postfix.client(timeout)
+        client.ehlo(HELO)
+        client.xclient(**CLIENT)
+        client.ehlo(HELO)
+        return client
+
 
 class SendmailChain(MailChain):
-    """Sendmail, daemon and spamd. recipe: the line for sendmail.mc, {socket} for the address."""
+    """Sendmail, the daemon and one or more spamd.
 
-    def __init__(self, policy=None, options="", deadline="20s", trusted="", spamd=None,
-                 recipe=None, settings=""):
-        scorer = Spamd(**(spamd or {}))
-        daemon = spambridge([scorer.server], policy=policy or thresholds(), options=options,
-                            deadline=deadline, trusted=trusted)
+    recipe: the line for sendmail.mc, {socket} for the address; settings: more lines before it. All
+    else is as in Chain.
+    """
+
+    def __init__(self, policy=None, options="", deadline="20s", trusted="", scorer="",
+                 spamds=1, spamd=None, servers=(), recipe=None, settings=""):
+        made = [Spamd(**(spamd or {})) for _ in range(spamds)]
+        addresses = [one.server for one in made] + list(servers)
+        daemon = spambridge(addresses, policy=policy or thresholds(), options=options,
+                            deadline=deadline, trusted=trusted, scorer=scorer)
         lines = (recipe or sendmail_recipe()).replace("{socket}", daemon.address)
         self.sendmail = Sendmail(lines, settings)
-        super().__init__(self.sendmail, daemon, [scorer])
+        super().__init__(self.sendmail, daemon, made)
+
+    def session(self, timeout=60):
+        client = self.sendmail.client(CLIENT["addr"], timeout)
+        client.ehlo(HELO)
+        return client
 
 
 def sendmail_recipe():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Fixtures of the system tests: the real Postfix and spamd with the daemon between them."""
+"""Fixtures of the system tests: a real mail server and spamd with the daemon between them."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
 from support.daemon import build_directory     # noqa: E402
-from system.chain import Chain, real_messages     # noqa: E402
+from system.chain import Chain, SendmailChain, real_messages     # noqa: E402
 
 
 def pytest_configure():
@@ -35,6 +35,20 @@ def own_chain():
 
     def begin(**settings):
         found = Chain(**settings)
+        made.append(found)
+        return found.start()
+    yield begin
+    for found in made:
+        found.close()
+
+
+@pytest.fixture(params=[Chain, SendmailChain], ids=["postfix", "sendmail"])
+def either(request):
+    """As own_chain, and everything once more with a SendmailChain."""
+    made = []
+
+    def begin(**settings):
+        found = request.param(**settings)
         made.append(found)
         return found.start()
     yield begin

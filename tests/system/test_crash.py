@@ -17,7 +17,7 @@ import pytest
 from support.badscorer import ScorerProcess
 from support.process import wait_until
 from support.smtp import SmtpError
-from system.chain import HELO, crash, mail, thresholds
+from system.chain import crash, mail, thresholds
 from system.items import items, unfinished
 
 KILLS = int(os.environ.get("SPAMBRIDGE_KILLS", "200"))
@@ -95,10 +95,7 @@ class Senders:
 
     def _try(self, one):
         try:
-            with self.chain.postfix.client(60) as client:
-                client.ehlo(HELO)
-                client.xclient(addr="5.9.10.11", name="mail.example.org")
-                client.ehlo(HELO)
+            with self.chain.session(60) as client:
                 reply = client.transaction(one.message, "alice@example.org", one.recipients)
         except (OSError, SmtpError) as error:
             one.answers.append(error)
@@ -143,7 +140,7 @@ def copies_by_recipient(chain, sent):
     """{recipient: deliveries} and {recipient: items}, when all that is promised has arrived."""
     delivered, held = collections.defaultdict(list), collections.defaultdict(list)
     expected = {recipient for one in sent for recipient in one.addresses(one.kind[3])}
-    sink = chain.postfix.sink
+    sink = chain.mta.sink
     wait_until(lambda: expected <= {recipient for delivery in sink.deliveries[:]
                                     for recipient in delivery.recipients}, 60)
     for delivery in sink.deliveries:
@@ -162,8 +159,8 @@ def scorer(tmp_path_factory):
         yield found
 
 
-def test_killed_under_load(own_chain, scorer):
-    chain = own_chain(policy=POLICY, options=OPTIONS, spamds=0, servers=[scorer.listen("good")])
+def test_killed_under_load(either, scorer):
+    chain = either(policy=POLICY, options=OPTIONS, spamds=0, servers=[scorer.listen("good")])
     senders = Senders(chain)
     kill_again_and_again(chain, senders)
     sent = senders.stop()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from support.spamassassin import GTUBE, MARKS, mark_points, phrase
-from system.chain import HELO, mail, status_of
+from system.chain import mail, status_of
 
 # what SMTP itself and a loaded test machine may add to the daemon's own 100 ms
 SMTP_SLACK_S = 1.0
@@ -23,8 +23,8 @@ def is_unscanned(delivery, reason):
     return True
 
 
-def test_spamd_stopped_accept(own_chain):
-    chain = own_chain()
+def test_spamd_stopped_accept(either):
+    chain = either()
     chain.spamd.stop()
     delivery = chain.deliver(mail(GTUBE, headers=[b"X-Spam-Flag: NO", b"X-Spam-Status: No"]))
     assert is_unscanned(delivery, "refused")
@@ -34,13 +34,13 @@ def test_spamd_stopped_accept(own_chain):
     wait_scored(chain)
 
 
-def test_spamd_stopped_tempfail(own_chain):
-    chain = own_chain(options="on_failure = tempfail")
+def test_spamd_stopped_tempfail(either):
+    chain = either(options="on_failure = tempfail")
     chain.spamd.stop()
     reply = chain.send(mail())
     assert reply.code == 451
     assert reply.text.startswith("4.7.1 ")
-    assert chain.postfix.empty()
+    assert chain.mta.empty()
     chain.spamd.start()
     wait_scored(chain)
 
@@ -56,9 +56,9 @@ def wait_scored(chain, timeout=10):
 
 
 @pytest.mark.parametrize("on_failure,code", [("accept", 250), ("tempfail", 451)])
-def test_frozen_spamd_is_answered_by_the_deadline(own_chain, on_failure, code):
+def test_frozen_spamd_is_answered_by_the_deadline(either, on_failure, code):
     """The kernel still accepts for a stopped process: only a deadline helps (fault F12)."""
-    chain = own_chain(deadline="2s", options=f"on_failure = {on_failure}")
+    chain = either(deadline="2s", options=f"on_failure = {on_failure}")
     chain.spamd.freeze()
     began = time.monotonic()
     reply = chain.send(mail(phrase("SB_TWENTY")))
@@ -74,9 +74,9 @@ def test_frozen_spamd_is_answered_by_the_deadline(own_chain, on_failure, code):
     wait_scored(chain, timeout=20)
 
 
-def test_late_reply_is_nobody_elses(own_chain):
+def test_late_reply_is_nobody_elses(either):
     """What spamd says after the deadline never becomes the verdict of a later mail."""
-    chain = own_chain(deadline="1s", spamd={"children": 2})
+    chain = either(deadline="1s", spamd={"children": 2})
     chain.spamd.freeze()
     assert chain.send(mail(phrase("SB_TWENTY"))).code == 250
     chain.spamd.thaw()
@@ -86,8 +86,8 @@ def test_late_reply_is_nobody_elses(own_chain):
         assert own_mark(delivery, number)
 
 
-def test_second_spamd_takes_over(own_chain):
-    chain = own_chain(spamds=2)
+def test_second_spamd_takes_over(either):
+    chain = either(spamds=2)
     chain.spamds[0].kill()
     for number in range(6):
         assert own_mark(chain.deliver(mail(b"sbmark-%04d" % number)), number)
@@ -97,9 +97,9 @@ def test_second_spamd_takes_over(own_chain):
 
 
 @pytest.mark.parametrize("listen", ["tcp", "tls"])
-def test_other_transports(own_chain, listen):
+def test_other_transports(either, listen):
     """The same verdicts over TCP and TLS; a certificate that nobody vouches for is refused."""
-    chain = own_chain(spamd={"listen": listen})
+    chain = either(spamd={"listen": listen})
     if listen == "tls":
         assert is_unscanned(chain.deliver(mail()), "")
         chain.daemon.stop_cleanly()
@@ -155,10 +155,7 @@ class Load:
 
     def _session(self):
         """Some messages in one SMTP session; False when there are no more."""
-        with self.chain.postfix.client(120) as client:
-            client.ehlo(HELO)
-            client.xclient(addr="5.9.10.11", name="mail.example.org")
-            client.ehlo(HELO)
+        with self.chain.session(120) as client:
             for _ in range(SESSION_MESSAGES):
                 number = self._next()
                 if number is None:
@@ -195,9 +192,9 @@ def wait_scored_lines(load, count, timeout=20):
 def judge(chain, replies):
     """Every accepted mail arrived once, with its own verdict or none; returns how many of each."""
     accepted = {number: reply for number, reply in replies.items() if reply.code == 250}
-    chain.postfix.delivered(len(accepted), timeout=120)
+    chain.mta.delivered(len(accepted), timeout=120)
     by_recipient = {}
-    for delivery in chain.postfix.sink.deliveries:
+    for delivery in chain.mta.sink.deliveries:
         for recipient in delivery.recipients:
             by_recipient.setdefault(recipient, []).append(delivery)
     scored = unscanned = 0
@@ -212,8 +209,8 @@ def judge(chain, replies):
     return scored, unscanned
 
 
-def test_parallel_load_mixes_nothing(own_chain):
-    chain = own_chain(deadline="60s", spamd={"children": 3}, scorer="max_connections = 3")
+def test_parallel_load_mixes_nothing(either):
+    chain = either(deadline="60s", spamd={"children": 3}, scorer="max_connections = 3")
     load = Load(chain, most=160)
     load.start()
     replies = load.join()
@@ -223,9 +220,9 @@ def test_parallel_load_mixes_nothing(own_chain):
 
 
 @pytest.mark.parametrize("on_failure", ["accept", "tempfail"])
-def test_spamd_killed_and_restarted_under_load(own_chain, on_failure):
+def test_spamd_killed_and_restarted_under_load(either, on_failure):
     """Nothing is lost and no verdict is another's (fault F13)."""
-    chain = own_chain(deadline="15s", options=f"on_failure = {on_failure}",
+    chain = either(deadline="15s", options=f"on_failure = {on_failure}",
                       spamd={"children": 3}, scorer="max_connections = 3")
     load = Load(chain, most=20000)
     load.start()

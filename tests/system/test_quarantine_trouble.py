@@ -21,7 +21,7 @@ def deferred_and_nothing_left(chain, message):
     assert reply.text.startswith("4.7.1 ")
     assert [item.id for item in items(chain.daemon)] == before
     assert not unfinished(chain.daemon)
-    assert chain.postfix.empty()
+    assert chain.mta.empty()
     assert chain.last_log()["action"] == "tempfail"
     assert chain.last_log()["quarantine"] in ("", "-")
     return True
@@ -35,9 +35,9 @@ def held(chain, message):
 
 
 @pytest.mark.parametrize("where", ["tmp", "new"])
-def test_unwritable_quarantine(own_chain, where):
+def test_unwritable_quarantine(either, where):
     """Deferred while it lasts, held again without a restart (fault F22, trap 85)."""
-    chain = own_chain(policy=HOLDING)
+    chain = either(policy=HOLDING)
     message = mail(phrase("SB_NINE_NINE"))
     assert held(chain, message).message == message
     folder = os.path.join(folder_of(chain.daemon), where)
@@ -80,8 +80,8 @@ def small_disk():
         disk.unmount()
 
 
-def on_small_disk(own_chain, small_disk, options):
-    chain = own_chain(policy=HOLDING)
+def on_small_disk(either, small_disk, options):
+    chain = either(policy=HOLDING)
     chain.daemon.signal(15)
     chain.daemon.process.wait(20)
     disk = small_disk(chain.daemon, options)
@@ -91,12 +91,12 @@ def on_small_disk(own_chain, small_disk, options):
 
 @pytest.mark.parametrize("options,room", [
     ("size=65m", "size=70m"), ("size=80m,nr_inodes=14", "nr_inodes=200")])
-def test_full_quarantine(own_chain, small_disk, options, room):
+def test_full_quarantine(either, small_disk, options, room):
     """Bytes or inodes: what fits is held whole, what does not is deferred (fault F20).
 
     64 MiB of the file system are left to others, so 65 is a small one.
     """
-    chain, disk = on_small_disk(own_chain, small_disk, options)
+    chain, disk = on_small_disk(either, small_disk, options)
     message = mail(phrase("SB_NINE_NINE"), *[b"%060d" % n for n in range(2500)])
     replies = [chain.send(message, recipients=["dora@held.example"]) for _ in range(12)]
     codes = [reply.code for reply in replies]
@@ -109,8 +109,8 @@ def test_full_quarantine(own_chain, small_disk, options, room):
     chain.daemon.stop_cleanly()
 
 
-def test_read_only_quarantine(own_chain, small_disk):
-    chain, disk = on_small_disk(own_chain, small_disk, "size=80m")
+def test_read_only_quarantine(either, small_disk):
+    chain, disk = on_small_disk(either, small_disk, "size=80m")
     message = mail(phrase("SB_NINE_NINE"))
     assert held(chain, message).message == message
     disk.remount("ro")
@@ -120,15 +120,15 @@ def test_read_only_quarantine(own_chain, small_disk):
     chain.daemon.stop_cleanly()
 
 
-def test_deferred_for_all_when_one_copy_cannot_be_held(own_chain):
+def test_deferred_for_all_when_one_copy_cannot_be_held(either):
     """Half a split would lose the held half: the whole message is deferred."""
-    chain = own_chain(options='domain "held.example" { quarantine = 8 }')
+    chain = either(options='domain "held.example" { quarantine = 8 }')
     folder = os.path.join(folder_of(chain.daemon), "tmp")
     owner = os.stat(folder)
     os.chown(folder, 0, 0)
     recipients = ["bob@example.com", "dora@held.example"]
     assert chain.send(mail(phrase("SB_NINE_NINE")), recipients=recipients).code == 451
-    assert chain.postfix.empty() and not chain.postfix.sink.deliveries
+    assert chain.mta.empty() and not chain.mta.sink.deliveries
     os.chown(folder, owner.st_uid, owner.st_gid)
     delivery = chain.deliver(mail(phrase("SB_NINE_NINE")), recipients=recipients)
     assert delivery.recipients == ["bob@example.com"]

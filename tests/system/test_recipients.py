@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""One message, one answer, everybody's own outcome: who got what, through the real Postfix."""
+"""One message, one answer, everybody's own outcome: who got what, through the real mail servers."""
 
 import pytest
 
 from support.process import wait_for
 from support.spamassassin import phrase
-from system.chain import Chain, mail, thresholds
+from system.chain import Chain, SendmailChain, mail, thresholds
 from system.items import items
 
 DOMAINS = """
@@ -21,9 +21,9 @@ EVERYBODY = ["a@trap.example", "b@watch.example", "c@later.example", "d@watch.ex
              "e@hold.example", "f@hold.example", "g@friend.example"]
 
 
-@pytest.fixture(scope="module")
-def site():
-    with Chain(policy=thresholds(), options=DOMAINS) as chain:
+@pytest.fixture(scope="module", params=[Chain, SendmailChain], ids=["postfix", "sendmail"])
+def site(request):
+    with request.param(policy=thresholds(), options=DOMAINS) as chain:
         yield chain
         chain.daemon.stop_cleanly()
 
@@ -41,7 +41,7 @@ def test_seven_recipients_in_five_domains(site):
     assert held.recipients == ["c@later.example", "e@hold.example"]
     line = site.log_of(delivery)
     assert (line["action"], line["would"], line["quarantine"]) == ("tag", "tag", held.id)
-    wait_for(site.postfix.empty, "an empty queue", site.postfix.log)
+    wait_for(site.mta.empty, "an empty queue", site.mta.log)
 
 
 @pytest.mark.parametrize("recipient,code,got", [
@@ -52,11 +52,11 @@ def test_seven_recipients_in_five_domains(site):
     ("f@hold.example", 250, ["f@hold.example"]), ("g@friend.example", 250, ["g@friend.example"]),
 ])
 def test_each_alone(site, recipient, code, got):
-    site.postfix.sink.clear()
+    site.mta.sink.clear()
     reply = site.send(mail(phrase("SB_SEVEN")), recipients=[recipient])
     assert reply.code == code
     if got:
         delivery = site.arrived(reply)
         assert sorted(delivery.recipients) == got
         assert delivery.all("X-Spam-Orig-To") == ([recipient] if recipient[0] == "a" else [])
-    wait_for(site.postfix.empty, "an empty queue", site.postfix.log)
+    wait_for(site.mta.empty, "an empty queue", site.mta.log)

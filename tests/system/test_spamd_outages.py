@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Outages under load through the real Postfix: nothing is lost, no verdict goes to another mail."""
+"""Outages under load through the real mail servers: nothing is lost, no verdict goes to another mail."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ import time
 import pytest
 
 from support.spamassassin import phrase
-from system.chain import HELO, mail, status_of
+from system.chain import mail, status_of
 from system.test_failures import (Load, DAEMON_SLACK_MS, judge, own_mark, scored_lines,
                                   wait_scored_lines)
 
@@ -31,9 +31,9 @@ def wait_unscored_lines(load, count, timeout=20):
 
 
 @pytest.mark.parametrize("on_failure", ["accept", "tempfail"])
-def test_spamd_frozen_and_thawed_under_load(own_chain, on_failure):
+def test_spamd_frozen_and_thawed_under_load(either, on_failure):
     """F12: SIGSTOP and SIGCONT, three times: answers in time, no verdict mixed up, none lost."""
-    chain = own_chain(deadline=f"{DEADLINE_MS}ms", options=f"on_failure = {on_failure}",
+    chain = either(deadline=f"{DEADLINE_MS}ms", options=f"on_failure = {on_failure}",
                       spamd={"children": 3}, scorer="max_connections = 3")
     load = Load(chain, most=20000)
     load.start()
@@ -54,9 +54,9 @@ def test_spamd_frozen_and_thawed_under_load(own_chain, on_failure):
 
 
 @pytest.mark.parametrize("how", ["freeze", "kill"])
-def test_one_of_two_fails_under_load(own_chain, how):
+def test_one_of_two_fails_under_load(either, how):
     """With a second spamd no mail goes unscanned: fail-over and hedging."""
-    chain = own_chain(deadline="15s", spamds=2, spamd={"children": 3},
+    chain = either(deadline="15s", spamds=2, spamd={"children": 3},
                       scorer="max_connections = 3\n\thedge_after = 500ms")
     load = Load(chain, most=20000, senders=3)
     load.start()
@@ -75,9 +75,9 @@ def test_one_of_two_fails_under_load(own_chain, how):
     chain.daemon.stop_cleanly()
 
 
-def test_retry_gets_the_late_verdict(own_chain):
+def test_retry_gets_the_late_verdict(either):
     """The sender tries again after a 451, and the verdict that came meanwhile answers it."""
-    chain = own_chain(deadline="1s", options="on_failure = tempfail")
+    chain = either(deadline="1s", options="on_failure = tempfail")
     chain.spamd.freeze()
     message = mail(phrase("SB_SEVEN"))
     reply = chain.send(message)
@@ -104,11 +104,10 @@ def test_progress_keeps_postfix_waiting(own_chain):
     thaw.join()
 
 
-def test_extra_sessions_are_put_off(own_chain):
-    """max_sessions: Postfix answers its client with 451, and the client may come again."""
-    chain = own_chain(options="max_sessions = 1")
-    with chain.postfix.client(30) as first:
-        first.ehlo(HELO)
+def test_extra_sessions_are_put_off(either):
+    """max_sessions: the mail server answers its client with 451, and the client may come again."""
+    chain = either(options="max_sessions = 1")
+    with chain.session(30) as first:
         reply = first.transaction(mail(), "alice@example.org", ["bob@example.com"])
         assert reply.code == 250
         second = chain.send(mail())
@@ -119,9 +118,9 @@ def test_extra_sessions_are_put_off(own_chain):
         assert time.monotonic() < end
 
 
-def test_daemon_restarted_under_load(own_chain):
+def test_daemon_restarted_under_load(either):
     """F35: a restart at full load loses no mail; what is not answered is tried again."""
-    chain = own_chain(deadline="5s", spamd={"children": 3}, scorer="max_connections = 3")
+    chain = either(deadline="5s", spamd={"children": 3}, scorer="max_connections = 3")
     load = Load(chain, most=20000)
     load.start()
     scored = 0
@@ -138,9 +137,9 @@ def test_daemon_restarted_under_load(own_chain):
     chain.daemon.stop_cleanly()
 
 
-def test_reloads_under_load(own_chain):
+def test_reloads_under_load(either):
     """F35: reloads lose and mix nothing."""
-    chain = own_chain(deadline="15s", spamd={"children": 3}, scorer="max_connections = 3")
+    chain = either(deadline="15s", spamd={"children": 3}, scorer="max_connections = 3")
     load = Load(chain, most=20000)
     load.start()
     for _ in range(10):

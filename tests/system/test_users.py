@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Everybody's own preferences: the real spamd with virtual users, through the real Postfix."""
+"""Everybody's own preferences: the real spamd with virtual users, through the real mail servers."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 from support.daemon import program
 from support.process import wait_for
 from support.spamassassin import phrase
-from system.chain import Chain, mail
+from system.chain import Chain, SendmailChain, mail
 from system.items import items
 
 # what a phrase is worth to each; bob has no preferences of his own
@@ -21,14 +21,14 @@ PEOPLE = ["ann@example.com", "bob@example.com", "eve@example.com", "kim@example.
 ALIASES = "news@example.com eve@example.com\n"
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
+@pytest.fixture(scope="module", params=[Chain, SendmailChain], ids=["postfix", "sendmail"])
+def site(request, tmp_path_factory):
     table = tmp_path_factory.mktemp("aliases") / "aliases"
     table.parent.chmod(0o755)
     table.parent.parent.chmod(0o755)
     table.write_text(ALIASES)
-    with Chain(policy=POLICY, scorer='user = "recipient"', spamd={"users": PREFERENCES},
-               options=f'alias_table = "{table}"\n', deadline="20s") as chain:
+    with request.param(policy=POLICY, scorer='user = "recipient"', spamd={"users": PREFERENCES},
+                       options=f'alias_table = "{table}"\n', deadline="20s") as chain:
         yield chain
         chain.daemon.stop_cleanly()
 
@@ -53,7 +53,7 @@ def test_each_by_his_own_preferences(site):
     held, = items(site.daemon)
     assert held.recipients == PEOPLE[2:] and held.id == line["quarantine"]
     assert held.metadata["verdict"]["score"] == scores["kim@example.com"] * 100
-    wait_for(site.postfix.empty, "an empty queue", site.postfix.log)
+    wait_for(site.mta.empty, "an empty queue", site.mta.log)
 
 
 @pytest.mark.parametrize("recipient,code,flag", [
