@@ -557,7 +557,7 @@ static void odd_words_stay_as_they_are(void **state)
 		{ "=?utf-8//TRANSLIT?q?a?=", "=?utf-8//TRANSLIT?q?a?=" },
 		{ "=?a-very-long-name-of-a-character-set-that-nobody-has-ever-heard-of-x?q?a?=",
 			"=?a-very-long-name-of-a-character-set-that-nobody-has-ever-heard-of-x?q?a?"
-		        "=" },
+			"=" },
 		{ "=?utf-8?b?YQ!!==?=", "a" },
 		{ "=?utf-8?b?!?=x", "x" },
 		{ "=?utf-8?q?a=ff=?=", "a\xef\xbf\xbd=" },
