@@ -80,6 +80,17 @@ def test_show_policy_says_for_whom_spamd_scores(ctl, user, address, shown):
     assert name == (None if not shown or "nobody" in shown else shown.split()[2])
 
 
+def test_show_policy_of_outbound_mail(ctl):
+    """It follows the sender, and has sections of its own."""
+    ctl.write('scorer "sa" { servers = { "unix:/x.sock" } }\npolicy { reject = 15 }\n'
+              'outbound { scan = true reject = 20 }\n')
+    inbound = ctl("show-policy", "ann@example.com")
+    outbound = ctl("show-policy", "--outbound", "ann@example.com")
+    assert "reject         15.0" in inbound.out and "reject         20.0" in outbound.out
+    listed = ctl("show-policy", "--outbound", "--json", "ann@example.com").json[0]
+    assert listed["policy"]["reject"]["value"] == "20.0"
+
+
 def test_show_policy_encodes_for_the_terminal(ctl):
     found = ctl("show-policy", "a\x1b[31m@example.com")
     assert found.code == 0 and "\x1b" not in found.out and "\\x1b[31m" in found.out
@@ -98,11 +109,32 @@ def test_every_command_has_help_with_an_example(ctl, command):
 @pytest.mark.parametrize("arguments", [
     [], ["nonsense"], ["--nonsense"], ["check-config", "x"], ["check-config", "--nonsense"],
     ["show-policy"], ["score"], ["score", "--client", "host.example.com", "x"],
-    ["score", "--from", "a", "--from", "b", "x"], ["score", "x", "--to"]])
+    ["score", "--from", "a", "--from", "b", "x"], ["score", "x", "--to"], ["doctor", "x"],
+    ["status", "x"], ["metrics", "x"], ["reload", "x"], ["-c"], ["explain"], ["explain", ""],
+    ["quarantine"], ["quarantine", "nonsense"], ["quarantine", "list", "x"],
+    ["quarantine", "list", "--before", "2026-13-01"], ["quarantine", "list", "--since", "1969-1-1"],
+    ["quarantine", "list", "--score", ".."], ["quarantine", "search"], ["quarantine", "search", ""],
+    ["quarantine", "show"], ["quarantine", "show", "--raw", "a", "b"],
+    ["quarantine", "show", "--lines", "x", "a"], ["quarantine", "release"],
+    ["quarantine", "delete"], ["quarantine", "learn", "a"], ["quarantine", "learn", "--ham"],
+    ["quarantine", "learn", "--ham", "--spam", "a"], ["quarantine", "expire", "x"],
+    ["quarantine", "expire", "--older-than", "0s"], ["quarantine", "digest", "x"],
+    ["quarantine", "digest", "--send", "--to", "a@example.com"], ["quarantine", "stats", "x"]])
 def test_usage_errors(ctl, arguments):
     found = ctl(*arguments)
     assert found.code == 2 and found.out == ""
-    assert found.err.startswith("spambridgectl: ") and "usage: " in found.err
+    assert found.err.startswith("spambridgectl: ")
+    assert "usage: " in found.err or "see spambridgectl quarantine --help" in found.err.lower()
+
+
+def test_the_configuration_may_be_named_before_and_behind_the_command(ctl):
+    other = ctl.path / "other.conf"
+    other.write_text(ctl.config.read_text() + "deadline = 7s\n")
+    other.chmod(0o644)
+    for words in (["check-config", "-c", other], ["--config", other, "check-config"],
+                  ["check-config", "--config", other]):
+        found = ctl(*words)
+        assert found.code == 0 and "deadline = 7s" in found.out
 
 
 def test_output_that_cannot_be_written_is_a_failure(ctl):

@@ -18,7 +18,7 @@ import pytest
 from ctl.conftest import plain_daemon
 from support import ports
 from support.badscorer import BadScorer
-from support.daemon import program
+from support.daemon import program, setpriv
 from support.daemon import test_user as daemon_user
 from support.messages import make
 from support.mta import send
@@ -216,7 +216,24 @@ def lose_the_temporary_directory(setup):
 ENABLE = "spambridgectl .*postfix enable"
 
 
+def close_the_configuration(setup):
+    os.chown(setup.daemon.config_path, 0, 0)
+    os.chmod(setup.daemon.config_path, 0o640)
+
+
+def close_the_way_to_the_temporary_directory(setup):
+    folder = setup.workspace / "closed"
+    (folder / "tmp").mkdir(parents=True)
+    (folder / "tmp").chmod(0o1777)
+    folder.chmod(0o700)
+    reconfigure(setup, "log = stderr", f'log = stderr\ntemp_directory = "{folder}/tmp"')
+
+
 @pytest.mark.parametrize("fault,words,remedy", [
+    (close_the_configuration, "a reload cannot read the configuration: .*spambridge.conf is closed",
+     "chgrp [0-9]+ .* chmod g[+]r"),
+    (close_the_way_to_the_temporary_directory, "temp_directory: .*/closed is closed to user",
+     "chmod o[+]x"),
     (break_directory, "user postfix cannot connect: .*/sb is closed", "chgrp .* chmod g[+]x"),
     (break_parent, "user postfix cannot connect: .*/queue is closed", "chgrp .* chmod g[+]x"),
     (break_mode, "user postfix cannot connect: .*milter.sock is closed", "chgrp .* chmod 0660"),
@@ -334,6 +351,73 @@ def test_a_silent_scorer_does_not_hold_it_up(setup):
                                          setup.daemon.config))
         assert setup.tool("reload").code == 0
         one(setup.findings(), "does not answer: it is silent")
+
+
+def test_a_scorers_socket_that_only_root_reaches(setup):
+    path = re.search(r'servers = \{ "unix:(.*)" \}', setup.daemon.config).group(1)
+    os.chown(path, 0, 0)
+    os.chmod(path, 0o600)
+    finding = one(setup.findings(), "the scorer's socket: .* is closed to user")
+    assert finding["mend"] == f"setfacl -m u:{daemon_user()}:rw '{path}'"
+
+
+@pytest.mark.parametrize("protocol,mend", [("rspamd", "systemctl restart rspamd"), ("json", None)])
+def test_what_mends_a_scorer_depends_on_what_it_is(setup, protocol, mend):
+    """A service of one's own is not known to anybody here."""
+    port = ports.free_port()
+    setup.daemon.write_config(re.sub(
+        r'scorer "x" \{[^}]*\}[^}]*\}', f'scorer "x" {{ protocol = {protocol} servers = '
+        f'{{ "http://127.0.0.1:{port}", "http://[::1]:{port}" }} '
+        + ('path = "/filter" score = "/score" }' if protocol == "json" else "}"),
+        setup.daemon.config))
+    assert setup.tool("reload").code == 0
+    found = setup.findings()
+    assert len(found) == 2 and all("does not answer" in item["text"] for item in found)
+    assert [item["mend"] for item in found] == [mend, mend]
+
+
+@pytest.mark.parametrize("host,shown", [("127.0.0.1", "127.0.0.1"), ("[::1]", "[::1]"),
+                                        ("no-such-host.invalid", None)])
+def test_a_daemon_that_is_to_listen_on_tcp(setup, host, shown):
+    """It is found where it listens, and not where it does not."""
+    family = "inet6" if ":" in host else "inet"
+    setup.daemon.stop_cleanly()
+    listen = f"{family}:{ports.free_port()}@{host}"
+    setup.daemon.write_config(re.sub(r'listen = ".*"', f'listen = "{listen}"',
+                                     setup.daemon.config))
+    before = [item["text"] for item in setup.findings()]
+    assert any(f"does not listen on {listen}" in text for text in before)
+    if shown:
+        setup.daemon.address = listen
+        setup.daemon.start()
+        assert f"the daemon listens on {listen}" in setup.doctor().out
+
+
+def test_an_ordinary_user_is_told_what_needs_root(setup):
+    """What cannot be looked at is no finding."""
+    os.chown(setup.sockets, 0, 0)
+    os.chmod(setup.sockets, 0o700)
+    closed = setup.workspace / "closed"
+    (closed / "tmp").mkdir(parents=True)
+    closed.chmod(0o700)
+    os.chown(closed, pwd.getpwnam("daemon").pw_uid, -1)
+    setup.write_unread(setup.daemon.config.replace(
+        f'user = "{daemon_user()}"', f'user = "daemon"\ntemp_directory = "{closed}/tmp"'))
+    done = subprocess.run([*setpriv(daemon_user()), program("spambridgectl"), "-c",
+                           setup.daemon.config_path, "doctor", "--config-dir",
+                           str(setup.postfix)], capture_output=True, text=True, check=False,
+                          env=dict(os.environ, PATH="/usr/sbin:/usr/bin:/sbin:/bin"))
+    assert "milter.sock cannot be reached by you; run this as root" in done.stdout
+    assert f"{closed}/tmp cannot be examined by you; run this as root" in done.stdout
+    assert "does not exist" not in done.stdout
+
+
+def test_a_full_disk_below_the_temporary_directory(setup):
+    setup.daemon.write_config(setup.daemon.config.replace(
+        "log = stderr", 'log = stderr\ntemp_directory = "/proc"'))
+    assert setup.tool("reload").code == 0
+    assert any("has room for fewer than 20 large messages" in item["text"]
+               for item in setup.findings())
 
 
 def test_the_daemon_runs_with_an_older_configuration(setup):
