@@ -95,7 +95,10 @@ void say_row(const char *label, const char *value);
 /* Append " (one; two)" for texts that say more of something; nothing for none. */
 void put_aside(struct buf *out, const struct strlist *texts);
 
-/* Print a JSON value (which is released) and a newline. Text is ASCII, all else is escaped. */
+/*
+ * Print a JSON value (which is released) and a newline. Text is ASCII, all else is escaped. Ends the
+ * program with EXIT_REFUSED when there is no memory for it, which a NULL value tells.
+ */
 void say_json(json_t *value);
 
 /* The same without newline and release, laid out by jansson's `flags`. */

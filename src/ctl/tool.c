@@ -185,8 +185,12 @@ static int put_json(const char *bytes, size_t length, void *context)
 
 void print_json_value(const json_t *value, size_t flags)
 {
-	json_dump_callback(
-		value, put_json, NULL, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
+	flags |= JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12);
+	if (json_dump_callback(value, put_json, NULL, flags) == 0 || ferror(stdout))
+		return;
+	/* Half an object, or none since there was no memory to put it together. */
+	tool_fail("out of memory");
+	exit(EXIT_REFUSED);
 }
 
 void say_json(json_t *value)

@@ -148,7 +148,13 @@ void judgement_log(const struct judgement *judgement, const struct transaction *
 		put_users(&line, judgement);
 	if (judgement->action.would != NULL)
 		put(&line, "would", judgement->action.would);
-	log_pairs("%s", buf_text(&line));
+	if (line.length > 0)
+		log_pairs("%s", buf_text(&line));
+	else
+		log_warn(mail->envelope.queue_id,
+			"no memory for its line: action=%s reason=%s total_ms=%llu",
+			action_word(&judgement->action), judgement->reason,
+			(unsigned long long)(judgement->total_us / 1000));
 	buf_free(&line);
 	if (judgement->mark == RELEASE_REFUSED)
 		log_warn(mail->envelope.queue_id, "judged like any other, though marked: %s",

@@ -2,12 +2,15 @@
 """score: the real spamd's verdict and the policy on message files. Traps 26, 31, 84."""
 
 import os
+import re
 import socket
 import time
 from pathlib import Path
 
 import pytest
 
+from support.badscorer import BadScorer
+from support.messages import make
 from support.spamassassin import GTUBE, phrase
 
 HEAD = "From: Ann <ann@example.org>\nTo: bob@example.com\nSubject: hello\n" \
@@ -194,3 +197,45 @@ def test_text_for_a_person(scoring):
     assert any(line.startswith("score          9.") or line.startswith("score          1")
                for line in lines)
     assert any("anybody: tag (tag 5.0, defer off, quarantine off, reject 15.0)" in line for line in lines)
+
+
+@pytest.fixture(name="scripted")
+def scripted_scorer(ctl, workspace):
+    """scripted(policy, options="", scorer="", **behaviour): the tool with a scripted scorer."""
+    with BadScorer(workspace.path) as scorer:
+        def write(policy, options="", section="", **behaviour):
+            server = scorer.listen("x", transport="unix", **behaviour)
+            return ctl.write(f'scorer "x" {{ servers = {{ "{server}" }} {section} }}\n'
+                             f"policy {{ {policy} }}\n{options}\n")
+        yield write
+
+
+@pytest.mark.parametrize("policy,options,section,words,rows", [
+    ('tag = 5 mode = observe', "", "", [], [r"would be +tag"]),
+    ('tag = 5 subject_tag = "[spam] "', "", "", [], [r"action +tag", r"subject tag +\[spam\]"]),
+    ('tag = 5 redirect = "box@example.com" redirect_score = 6', "", "", [],
+     [r"would send to +box@example\.com"]),
+    ('tag = 5 reject = 6', "", "", [], [r"action +reject", r"reply +550 5\.7\.1 .*\(score 7\.3\)"]),
+    ('tag = 5', "max_scan_size = 1k\noversize = head", "", [],
+     [r"partial +only the head of the message was scored"]),
+    ('tag = 5', "", 'user = "recipient"', ["--to", "a@example.com", "--to", "b@example.com"],
+     [r"recipients +a@example\.com: 7\.3, tag", r" +b@example\.com: 7\.3, tag"]),
+    ('tag = 5', "", "", ["--login", "ann"], [r"action +pass", r"reason +authenticated"]),
+])
+def test_what_a_person_is_told(scripted, policy, options, section, words, rows):
+    tool = scripted(policy, options, section, score="7.3")
+    raw = make(body=b"0123456789abcdef\r\n" * 200)
+    found = tool("score", *words, "-", stdin=raw)
+    assert found.code == 0 and found.err == ""
+    for row in rows:
+        assert re.search(f"^{row}", found.out, re.M), (row, found.out)
+
+
+def test_an_empty_file_and_fields_without_a_body(scripted):
+    """A message that is all header is one; none at all is not."""
+    tool = scripted("tag = 5", score="7.3")
+    assert tool("score", "-", stdin=b"Subject: x").code == 0
+    assert tool("score", "-", stdin=b"Subject: x\n folded\n").code == 0
+    assert tool("score", "-", stdin=b"\nonly a body").code == 0
+    assert tool("score", "-", stdin=b"no field at all\n\nbody\r").code == 0
+    assert tool("score", "-").code == 1

@@ -155,6 +155,19 @@ def test_a_port_that_is_taken(workspace):
         assert not ports.answers(daemon.address)
 
 
+def test_it_may_listen_on_ipv6(scorer):
+    """And on nothing else: the same port of IPv4 stays free."""
+    port = ports.free_port("::1")
+    with Daemon([scorer.listen("good")], options=f'http_listen = "[::1]:{port}"') as daemon:
+        connection = http.client.HTTPConnection("::1", port, timeout=10)
+        connection.request("GET", "/health")
+        assert connection.getresponse().read() == b"healthy\n"
+        connection.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+        daemon.stop_cleanly()
+
+
 def test_a_reload_keeps_the_port(begin):
     served = begin()
     daemon = served.daemon

@@ -143,14 +143,20 @@ ssize_t recvfrom(int fd, void *restrict data, size_t length, int flags,
 }
 
 /*
- * One byte for a pipe is how libmilter's workers wake its poll loop. Linux does not refuse it; if it
- * did, libmilter would look at its sessions again after 10 s.
+ * What wakes another thread: one byte for a pipe, as libmilter's workers do, or an eventfd's eight.
+ * Linux does not refuse these; if it did, libmilter would look at its sessions again after 10 s, and
+ * a thread of ours that is to end would not hear of it.
  */
 static bool is_wake_up(int fd, size_t length)
 {
 	struct stat status;
 
-	return length == 1 && fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+	if (length != 1 && length != 8)
+		return false;
+	if (fstat(fd, &status) != 0)
+		return false;
+	/* An eventfd has no type of file (eventfd(2): an anonymous inode). */
+	return length == 1 ? S_ISFIFO(status.st_mode) : (status.st_mode & S_IFMT) == 0;
 }
 
 ssize_t write(int fd, const void *data, size_t length)
