@@ -104,6 +104,12 @@ void say_json(json_t *value);
 /* The same without newline and release, laid out by jansson's `flags`. */
 void print_json_value(const json_t *value, size_t flags);
 
+/*
+ * An empty array for what --json prints, which the caller releases or gives to say_json(); NULL where
+ * text is wanted. Ends the program like say_json().
+ */
+json_t *tool_report(const struct tool *tool);
+
 /* A JSON string of any bytes; null for NULL. */
 json_t *json_text(const char *text);
 

@@ -143,8 +143,7 @@ int command_show_policy(struct tool *tool, int argc, char **argv)
 	settings = tool_settings(tool);
 	if (settings == NULL)
 		return EXIT_REFUSED;
-	if (tool->json)
-		list = json_array();
+	list = tool_report(tool);
 	for (int i = first; i < argc; i++) {
 		if (tool->json)
 			json_array_append_new(list, policy_as_json(settings, argv[i], outbound));

@@ -60,6 +60,8 @@ static bool check_config(struct doctor *doctor)
 		doctor_say(doctor, DIAGNOSIS_FINDING,
 			i + 1 < errors.count ? NULL : doctor_mend(mend, "editor '%s'", path), "%s",
 			errors.items[i]);
+	if (doctor->settings == NULL && errors.count == 0)
+		doctor_say(doctor, DIAGNOSIS_FINDING, NULL, "%s: out of memory", path);
 	strlist_free(&errors);
 	if (doctor->settings != NULL)
 		doctor_say(doctor, DIAGNOSIS_GOOD, NULL, "the configuration %s", path);
@@ -92,8 +94,7 @@ int command_doctor(struct tool *tool, int argc, char **argv)
 		tool_usage(tool, "doctor takes no operand");
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return tool_fail("libcurl does not start");
-	if (tool->json)
-		doctor.report = json_array();
+	doctor.report = tool_report(tool);
 	if (check_config(&doctor)) {
 		doctor_check_host(&doctor);
 		doctor_check_daemon(&doctor);

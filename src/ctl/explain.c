@@ -178,8 +178,7 @@ int command_explain(struct tool *tool, int argc, char **argv)
 	if (argc - first != 1 || argv[first][0] == '\0')
 		tool_usage(tool, "which message? Give the queue id from the mail server's log");
 	search.id = argv[first];
-	if (tool->json)
-		search.stories = json_array();
+	search.stories = tool_report(tool);
 	code = log == NULL ? search_everywhere(&search) : search_file(&search, log);
 	if (code == EXIT_DONE && search.found == 0)
 		code = tool_fail("there is no line about %s in %s", search.id,

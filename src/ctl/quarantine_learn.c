@@ -199,7 +199,7 @@ int quarantine_learn(struct tool *tool, int argc, char **argv)
 	code = desk_open(tool, &desk, directory, DIRECTORY_READ, true);
 	if (code != EXIT_DONE)
 		return code;
-	json = tool->json ? json_array() : NULL;
+	json = tool_report(tool);
 	if (catalogue_read(&desk.directory, &catalogue, &err) != 0)
 		code = tool_fail("%s", err.text);
 	for (int i = first; i < argc && catalogue.count > 0; i++) {

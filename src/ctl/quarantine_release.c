@@ -156,7 +156,7 @@ static int for_each(struct tool *tool, struct desk *desk, int argc, char **argv,
 	void (*act)(struct desk *, const struct catalogue *, const char *, const struct decision *,
 		const struct release_options *, struct tally *))
 {
-	struct tally tally = { .json = tool->json ? json_array() : NULL };
+	struct tally tally = { .json = tool_report(tool) };
 	struct catalogue catalogue;
 	struct err err = ERR_INIT;
 

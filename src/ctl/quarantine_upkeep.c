@@ -124,7 +124,7 @@ int quarantine_expire(struct tool *tool, int argc, char **argv)
 	expire.by = desk.reviewer;
 	expire.dry_run = command.dry_run;
 	expire.notice_s = command.now ? 0 : EXPIRE_NOTICE_S;
-	command.json = tool->json ? json_array() : NULL;
+	command.json = tool_report(tool);
 	code = expire_with(&desk, &command, &expire);
 	json_decref(command.json);
 	desk_close(&desk);
@@ -164,7 +164,7 @@ static void verify_entry(
 static int verify_all(const struct tool *tool, const struct desk *desk,
 	const struct catalogue *catalogue, int argc, char **argv)
 {
-	struct verify_tally tally = { .json = tool->json ? json_array() : NULL };
+	struct verify_tally tally = { .json = tool_report(tool) };
 	size_t total = argc > 0 ? (size_t)argc : catalogue->count;
 	size_t missing = 0;
 

@@ -156,8 +156,7 @@ static int score_files(const struct tool *tool, const struct facts *facts, char 
 	if (scoring.pool == NULL)
 		return tool_fail("%s", err.text);
 	pool_wait_ready(scoring.pool, deadline_after_ms(READY_MS));
-	if (tool->json)
-		scoring.reports = json_array();
+	scoring.reports = tool_report(tool);
 	for (char **file = files; *file != NULL; file++) {
 		if (file != files && !tool->json)
 			putchar('\n');

@@ -183,14 +183,18 @@ static int put_json(const char *bytes, size_t length, void *context)
 	return ferror(stdout) ? -1 : 0;
 }
 
+static void end_without_memory(void)
+{
+	tool_fail("out of memory");
+	exit(EXIT_REFUSED);
+}
+
 void print_json_value(const json_t *value, size_t flags)
 {
 	flags |= JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12);
-	if (json_dump_callback(value, put_json, NULL, flags) == 0 || ferror(stdout))
-		return;
-	/* Half an object, or none since there was no memory to put it together. */
-	tool_fail("out of memory");
-	exit(EXIT_REFUSED);
+	/* Else half an object, or none since there was no memory to put it together. */
+	if (json_dump_callback(value, put_json, NULL, flags) != 0 && !ferror(stdout))
+		end_without_memory();
 }
 
 void say_json(json_t *value)
@@ -198,6 +202,15 @@ void say_json(json_t *value)
 	print_json_value(value, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(value);
+}
+
+json_t *tool_report(const struct tool *tool)
+{
+	json_t *report = tool->json ? json_array() : NULL;
+
+	if (tool->json && report == NULL)
+		end_without_memory();
+	return report;
 }
 
 json_t *json_text(const char *text)

@@ -140,7 +140,7 @@ def failing_allocations(extent):
         for command in commands.all():
             count = commands.measure(command, persistent=0, spare=1)
             sites += count
-            for persistent, wanted in ((0, extent.pick(2, 24, None)), (1, extent.pick(1, 3, 24))):
+            for persistent, wanted in ((0, extent.pick(2, 12, None)), (1, extent.pick(1, 2, 24))):
                 for at in sample(count, wanted):
                     tried += commands.fail(command, at, f"allocation {at} of {count}",
                                            persistent=persistent)
