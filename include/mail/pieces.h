@@ -25,7 +25,7 @@ struct pieces {
 /* Append bytes. False when out of memory; a part of them may be there then. */
 bool pieces_append(struct pieces *pieces, const void *bytes, size_t length);
 
-/* The bytes from `offset` to the end of its piece, 0 at the end of all; valid until a change. */
+/* How many bytes there are from `offset` to the end of its piece, 0 at the end of all; valid until a change. */
 size_t pieces_peek(const struct pieces *pieces, size_t offset, const void **ret_bytes);
 
 /* Free all and make it empty again. */

@@ -11,6 +11,7 @@
 #include "mail/envelope.h"
 #include "mail/headers.h"
 #include "mail/message.h"
+#include "mail/pieces.h"
 #include "mail/verdict.h"
 
 static void headers_keep_order_and_text(void **state)
@@ -167,6 +168,32 @@ static void bodies_are_the_same_in_memory_and_in_a_file(void **state)
 		}
 }
 
+/* Pieces end where no chunk does, and a body goes to the file from several of them. */
+static void large_bodies_are_kept_in_pieces(void **state)
+{
+	static char text[3 * PIECES_SIZE + 5];
+	const size_t chunks[] = { 65535, PIECES_SIZE, PIECES_SIZE - 1, 1000, sizeof(text) };
+	const size_t memories[] = { SIZE_MAX, sizeof(text), sizeof(text) - 1, PIECES_SIZE };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)(i * 7 % 251);
+	for (size_t i = 0; i < 5 * 4; i++) {
+		struct message_limits limits = { SIZE_MAX, memories[i % 4], "/tmp" };
+		struct message *message = message_new(&limits);
+		size_t chunk = chunks[i / 4];
+
+		for (size_t at = 0; at < sizeof(text); at += chunk)
+			assert_int_equal(MESSAGE_MORE,
+				message_add_body(message, text + at,
+					at + chunk > sizeof(text) ? sizeof(text) - at : chunk));
+		message_seal(message);
+		assert_int_equal(message_in_file(message), memories[i % 4] < sizeof(text));
+		check_body(message, text, sizeof(text));
+		message_free(&message);
+	}
+}
+
 static void bodies_stop_at_what_is_needed(void **state)
 {
 	struct message_limits limits = { 10, 100, "/tmp" };
@@ -250,6 +277,7 @@ int main(void)
 		cmocka_unit_test(release_marks_are_known_in_any_spelling),
 		cmocka_unit_test(addresses_lose_their_brackets),
 		cmocka_unit_test(bodies_are_the_same_in_memory_and_in_a_file),
+		cmocka_unit_test(large_bodies_are_kept_in_pieces),
 		cmocka_unit_test(bodies_stop_at_what_is_needed),
 		cmocka_unit_test(a_missing_directory_is_an_error),
 		cmocka_unit_test(verdicts_are_copied_deeply),
