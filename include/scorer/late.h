@@ -28,9 +28,8 @@ enum late_result {
 	LATE_FOUND,   /* *ret_verdict is filled */
 };
 
-/* A store with its thread. NULL with the reason. */
+/* A store with its thread, for the life of the process. NULL with the reason. */
 struct late_store *late_store_new(struct err *err);
-void late_store_free(struct late_store **store);
 
 /* Bounds from the configuration; 0 for either turns the store off. */
 void late_store_limits(struct late_store *store, int64_t keep_ms, size_t max_entries);

@@ -41,7 +41,6 @@ struct late_store {
 	pthread_cond_t finished;
 	pthread_t thread;
 	int wake;
-	bool stopping;
 	int64_t keep_ms;
 	size_t max_entries;
 	struct late_list entries;
@@ -168,15 +167,11 @@ static void *late_main(void *argument)
 	struct late_entry *entries[LATE_RUNNING_MAX];
 
 	for (;;) {
-		bool stopping;
 		size_t count;
 
 		pthread_mutex_lock(&store->lock);
 		count = running_entries(store, entries);
-		stopping = store->stopping;
 		pthread_mutex_unlock(&store->lock);
-		if (stopping)
-			return NULL;
 		wait_for_events(store, entries, count);
 		for (size_t i = 0; i < count; i++) {
 			exchange_step(entries[i]->exchange);
@@ -184,6 +179,7 @@ static void *late_main(void *argument)
 				settle(store, entries[i]);
 		}
 	}
+	return NULL;
 }
 
 static void wake(struct late_store *store)
@@ -230,7 +226,7 @@ static struct late_entry *enter(struct late_store *store, const unsigned char *d
 {
 	struct late_entry *entry;
 
-	if (store->keep_ms == 0 || store->max_entries == 0 || store->stopping ||
+	if (store->keep_ms == 0 || store->max_entries == 0 ||
 		store->view.running >= LATE_RUNNING_MAX || find_entry(store, digest) != NULL)
 		return NULL;
 	trim(store, store->max_entries - 1);
@@ -315,28 +311,4 @@ void late_store_view(struct late_store *store, struct late_view *ret_view)
 	*ret_view = store->view;
 	ret_view->kept = store->count - store->view.running;
 	pthread_mutex_unlock(&store->lock);
-}
-
-void late_store_free(struct late_store **store)
-{
-	struct late_store *gone = *store;
-	struct late_entry *entry;
-
-	*store = NULL;
-	if (gone == NULL)
-		return;
-	pthread_mutex_lock(&gone->lock);
-	gone->stopping = true;
-	pthread_mutex_unlock(&gone->lock);
-	wake(gone);
-	pthread_join(gone->thread, NULL);
-	while ((entry = TAILQ_FIRST(&gone->entries)) != NULL) {
-		if (entry->exchange != NULL)
-			close_exchange(entry, SERVER_UNKNOWN, NULL);
-		forget(gone, entry);
-	}
-	close(gone->wake);
-	pthread_cond_destroy(&gone->finished);
-	pthread_mutex_destroy(&gone->lock);
-	free(gone);
 }
