@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Outages under load through the real mail servers: nothing is lost, no verdict goes to another mail."""
+"""Outages under load through real mail servers: nothing is lost, no verdict goes to another mail."""
 
 import threading
 import time
