@@ -105,7 +105,7 @@ def kill_spamd():
         SPAMD_DROP_IN.parent.mkdir(exist_ok=True)
         SPAMD_DROP_IN.write_text("[Service]\nRestart=no\n", encoding="ascii")
         run("systemctl", "daemon-reload")
-        run("systemctl", "kill", "--signal=KILL", "spamd")
+        run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "spamd")
     else:
         os.kill(int(SPAMD_PID.read_text(encoding="ascii")), signal.SIGTERM)
     wait("the end of spamd", lambda: not answers(783))
