@@ -48,11 +48,10 @@ static size_t count_outcome(const struct mix *mix, enum outcome wanted)
 	return found;
 }
 
-/* Is this recipient's copy one for the mail server to hold, where it can? */
+/* Who does not get it at once: is his copy one for the mail server to hold, where it can? */
 static bool wants_queue(const struct policy_fields *fields, enum outcome outcome)
 {
-	return outcome_withholds(outcome) && outcome != OUTCOME_DISCARD &&
-		fields->quarantine_to == QUARANTINE_TO_HOLD;
+	return outcome != OUTCOME_DISCARD && fields->quarantine_to == QUARANTINE_TO_HOLD;
 }
 
 bool policy_stays(

@@ -141,14 +141,13 @@ static bool put_tag(struct buf *out, const char *tag, struct cursor rest)
 	return put_words(out, text, length);
 }
 
-/* The old value without CR; a LF that is no fold becomes one. */
+/* The old value, which does not end in white space, without CR; a LF that is no fold becomes one. */
 static void put_rest(struct buf *out, struct cursor rest)
 {
 	for (; rest.at < rest.end; rest.at++) {
 		if (*rest.at != '\r')
 			buf_putc(out, *rest.at);
-		if (*rest.at == '\n' && rest.at + 1 < rest.end && rest.at[1] != ' ' &&
-			rest.at[1] != '\t')
+		if (*rest.at == '\n' && rest.at[1] != ' ' && rest.at[1] != '\t')
 			buf_putc(out, ' ');
 	}
 }

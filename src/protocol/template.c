@@ -61,10 +61,11 @@ int template_check(const char *text, struct err *err)
 	return 0;
 }
 
+/* Of a byte that is not NUL. */
 static bool is_safe(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-		(c != '\0' && strchr("@._+=-/&'#~:,[]", c) != NULL);
+		strchr("@._+=-/&'#~:,[]", c) != NULL;
 }
 
 static void put_value(struct buf *out, const char *value)

@@ -24,11 +24,6 @@
 /* Status text behind which no further test is written, bytes: the rest and the folds need room. */
 #define TESTS_MAX (LIMIT_ADDED_HEADER - 1024)
 
-static bool breaks_after(char c)
-{
-	return c == ' ' || c == '\t' || c == ',';
-}
-
 /*
  * Append `text` folded the way SpamAssassin does it: pieces end behind each blank or comma; a piece
  * goes to a new line when the line with it (its own trailing blank included) would be longer than
@@ -42,7 +37,7 @@ static bool put_folded(struct buf *out, const char *text, size_t column)
 	while (*text != '\0') {
 		size_t piece = strcspn(text, " \t,");
 
-		if (breaks_after(text[piece]))
+		if (text[piece] != '\0')
 			piece++;
 		if (!first && column + piece > FOLD_COLUMN) {
 			while (out->length > begin && out->data[out->length - 1] == ' ')

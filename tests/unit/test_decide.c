@@ -560,6 +560,23 @@ static void unknown_values_are_harmless(void **state)
 	assert_string_equal(action_word(&action), "pass");
 }
 
+/* A scorer that is trusted to tag does, below the threshold, and does not above it. */
+static void a_wish_takes_the_place_of_the_tag_threshold(void **state)
+{
+	struct verdict verdict = scored(1000);
+	struct action action;
+
+	(void)state;
+	verdict.wish = WISH_TAG;
+	action = decide_all(&usual, 1, &verdict, outcomes);
+	assert_string_equal(action_word(&action), "tag");
+	verdict = scored(9000);
+	verdict.wish = WISH_PASS;
+	action = decide_all(&usual, 1, &verdict, outcomes);
+	assert_string_equal(action_word(&action), "pass");
+	assert_false(action.spam);
+}
+
 static void words_name_the_outcomes(void **state)
 {
 	static const char *const words[] = { "pass", "tag", "copy", "redirect", "defer",
@@ -604,6 +621,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unknown_values_are_harmless),
 		cmocka_unit_test(words_name_the_outcomes),
+		cmocka_unit_test(a_wish_takes_the_place_of_the_tag_threshold),
 		cmocka_unit_test(what_is_dropped_is_not_held),
 		cmocka_unit_test(thresholds_are_reached_exactly),
 		cmocka_unit_test(the_most_severe_threshold_wins),

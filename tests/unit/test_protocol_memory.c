@@ -138,6 +138,19 @@ static bool fields(void)
 	return good;
 }
 
+static bool unscanned(void)
+{
+	const struct verdict verdict = { .status = VERDICT_TIMEOUT };
+	const struct xspam_facts facts = { .host = "mx" };
+	struct header_list list;
+	bool good;
+
+	headers_init(&list, XSPAM_LIST_SIZE);
+	good = xspam_build(&list, &verdict, &facts) && xspam_add_original(&list, "a@example.com");
+	headers_free(&list);
+	return good;
+}
+
 static bool subject(void)
 {
 	struct buf out;
@@ -171,7 +184,8 @@ static bool requests(void)
 
 static void each_allocation_fails(void **state)
 {
-	static bool (*const steps[])(void) = { spamd, rspamd, json, fields, subject, requests };
+	static bool (*const steps[])(
+		void) = { spamd, rspamd, json, fields, unscanned, subject, requests };
 
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof(steps) / sizeof(steps[0]); i++) {

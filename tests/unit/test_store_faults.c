@@ -76,6 +76,7 @@ static int rich_setup(void **state)
 	assert_true(fact_set(&fixture->client.daemon_name, "smtpd"));
 	assert_true(fact_set(&fixture->client.tls_version, "TLSv1.3"));
 	assert_true(fact_set(&fixture->envelope.auth_login, "login"));
+	fixture->envelope.utf8 = fixture->envelope.eight_bit = true;
 	/* All in one domain, so that its Maildir can be used. */
 	strlist_free(&fixture->envelope.recipients);
 	for (int i = 0; i < MANY; i++) {
@@ -155,6 +156,7 @@ static bool write_one(void *context)
 	const struct errand_patience patience = { deadline_after_ms(60000), { NULL, NULL } };
 
 	request.by_domain = scene->by_domain;
+	request.keep_s = 3600;
 	return (scene->within ? store_write_within(
 					scene->store, &request, &patience, scene->id, &scene->err) :
 				store_write(scene->store, &request, scene->id, &scene->err)) == 0;

@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "faults.h"
 #include "quarantine/address.h"
+#include "quarantine/errand.h"
+#include "quarantine/limits.h"
 #include "quarantine/list.h"
 #include "quarantine/review.h"
 #include "quarantine/store_count.h"
@@ -573,6 +576,101 @@ static void odd_words_stay_as_they_are(void **state)
 	}
 }
 
+/* The name says one item, the content another; what is not sound is not verified. */
+static void names_and_contents_agree(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store *store = fixture_store(fixture, 0, 0);
+	const char *id = fixture_put(fixture, store);
+	struct directory directory;
+	struct stored stored;
+	struct err err = ERR_INIT;
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		"mv %s/new/*%s* %s/new/1600000000.M000000Qabcdefghijklmnopqrstuvwxyz.spambridge",
+		fixture->path, id, fixture->path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(fixture_open(fixture, "abc", &directory, &stored), STORED_DAMAGED);
+	assert_int_equal(stored_verify(&stored, &err), STORED_DAMAGED);
+	assert_string_equal(err.text, "it is damaged");
+	assert_int_equal(stored_claim(&stored, NULL), STORED_GOOD);
+	assert_int_equal(stored_remove(&directory, &stored, NULL), 0);
+	stored_close(&stored);
+	directory_close(&directory);
+	store_free(&store);
+}
+
+/* A disk that hangs, and who waits for it. */
+struct gate {
+	pthread_mutex_t lock;
+	unsigned entered, destroyed; /* atomic */
+};
+
+struct waiting {
+	struct errand errand;
+	struct gate *gate;
+};
+
+static int wait_at_gate(struct errand *errand, struct err *err)
+{
+	struct gate *gate = ((struct waiting *)errand)->gate;
+
+	(void)err;
+	__atomic_fetch_add(&gate->entered, 1, __ATOMIC_SEQ_CST);
+	pthread_mutex_lock(&gate->lock);
+	pthread_mutex_unlock(&gate->lock);
+	return 0;
+}
+
+static void forget_waiting(struct errand *errand)
+{
+	__atomic_fetch_add(&((struct waiting *)errand)->gate->destroyed, 1, __ATOMIC_SEQ_CST);
+	free(errand);
+}
+
+static enum errand_result send_to_gate(struct errands *errands, struct gate *gate, int64_t ms)
+{
+	const struct errand_patience patience = { deadline_after_ms(ms), { NULL, NULL } };
+	struct waiting *waiting = calloc(1, sizeof(*waiting));
+	struct errand *errand = &waiting->errand;
+	enum errand_result result;
+
+	*waiting = (struct waiting){ .gate = gate };
+	errand->run = wait_at_gate;
+	errand->destroy = forget_waiting;
+	result = errands_do(errands, errand, &patience, NULL);
+	errand_release(errands, &errand);
+	return result;
+}
+
+/* F38: a disk that hangs gets so many errands and no more, and each is freed in the end. */
+static void a_hanging_disk_has_a_queue_that_ends(void **state)
+{
+	const struct deadline patience = deadline_after_ms(60000);
+	struct gate gate = { PTHREAD_MUTEX_INITIALIZER, 0, 0 };
+	struct errands *errands = errands_new();
+	unsigned made = 0, queued = 0;
+
+	(void)state;
+	pthread_mutex_lock(&gate.lock);
+	for (; __atomic_load_n(&gate.entered, __ATOMIC_SEQ_CST) < LIMIT_WRITERS; made++) {
+		assert_false(deadline_passed(patience));
+		assert_int_equal(send_to_gate(errands, &gate, 20), ERRAND_ABANDONED);
+	}
+	while (send_to_gate(errands, &gate, 0) == ERRAND_ABANDONED)
+		queued++;
+	assert_true(queued <= LIMIT_WRITE_QUEUE && queued > LIMIT_WRITE_QUEUE / 2);
+	pthread_mutex_unlock(&gate.lock);
+	made += queued + 1;
+	while (__atomic_load_n(&gate.destroyed, __ATOMIC_SEQ_CST) < made &&
+		!deadline_passed(patience))
+		usleep(1000);
+	assert_int_equal(__atomic_load_n(&gate.destroyed, __ATOMIC_SEQ_CST), made);
+	errands_free(&errands);
+	errands_free(&errands);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -589,6 +687,8 @@ int main(void)
 		TEST(views_tell_what_fills_up),
 		cmocka_unit_test(prefixes_name_one_item),
 		TEST(doubles_are_one_item),
+		TEST(names_and_contents_agree),
+		cmocka_unit_test(a_hanging_disk_has_a_queue_that_ends),
 		cmocka_unit_test(addresses_compare_by_domain_without_case),
 		cmocka_unit_test(odd_words_stay_as_they_are),
 	};

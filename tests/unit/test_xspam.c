@@ -153,6 +153,12 @@ static void many_tests(void **state)
 	assert_non_null(strstr(value_of(&list, "X-Spam-Status"), "=5.11"));
 	assert_null(strstr(value_of(&list, "X-Spam-Status"), "=1.11"));
 	headers_free(&list);
+	/* Of tests that weigh the same, the first by name. */
+	for (int i = 0; i < LIMIT_TESTS; i++)
+		verdict.tests[i].score = i % 2 == 0 ? 100 : -100;
+	assert_true(xspam_build(&list, &verdict, &facts));
+	assert_non_null(strstr(value_of(&list, "X-Spam-Status"), "tests=AA"));
+	headers_free(&list);
 	verdict_free(&verdict);
 }
 
