@@ -174,6 +174,7 @@ static void fill_entry(struct loader *loader, struct filling *filling)
 
 	filling->fields = &entry.fields;
 	fill(loader, filling);
+	filling->fields = NULL;
 	if (!policy_fields_ordered(&entry.fields, &err)) {
 		complain(&loader->complaints, place->line, "%s", err.text);
 		return;

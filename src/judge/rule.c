@@ -78,8 +78,9 @@ static struct rule of_failure(const struct judgement *judgement)
 		policy = first_with(judgement,
 			judgement->action.kind == ACTION_DISCARD ? OUTCOME_QUARANTINE :
 								   OUTCOME_PASS);
-	return policy == NULL ? (struct rule){ .option = NULL } :
-				of_field(policy, POLICY_ON_FAILURE);
+	if (policy == NULL)
+		return (struct rule){ .option = NULL };
+	return of_field(policy, POLICY_ON_FAILURE);
 }
 
 /* A scorer decided by itself: its section lets it. */

@@ -126,15 +126,17 @@ bool headers_matching(const struct header_list *list, bool (*wanted)(const char 
 			named[count++] = (struct named){ headers_name(list, i), i };
 	qsort(named, count, sizeof(*named), by_name);
 	instances = calloc(count + 1, sizeof(*instances));
-	for (size_t i = 0; instances != NULL && i < count; i++) {
+	if (instances == NULL) {
+		free(named);
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
 		bool again = i > 0 && strcasecmp(named[i].name, named[i - 1].name) == 0;
 
 		instances[i].index = named[i].index;
 		instances[i].instance = again ? instances[i - 1].instance + 1 : 1;
 	}
 	free(named);
-	if (instances == NULL)
-		return false;
 	qsort(instances, count, sizeof(*instances), last_first);
 	*ret_instances = instances;
 	*ret_count = count;

@@ -101,7 +101,7 @@ static bool normal_address(const char *text, char *ret_text, size_t size)
 		return false;
 	if (IN6_IS_ADDR_V4MAPPED(&ip6))
 		return inet_ntop(AF_INET, &ip6.s6_addr[12], ret_text, (socklen_t)size) != NULL;
-	memcpy(ret_text, "IPv6:", 5);
+	memcpy(ret_text, "IPv6:", sizeof("IPv6:"));
 	return inet_ntop(AF_INET6, &ip6, ret_text + 5, (socklen_t)size - 5) != NULL;
 }
 

@@ -330,7 +330,10 @@ struct server_view *pool_view(struct pool *pool, size_t *ret_count)
 {
 	struct server_view *views = calloc(pool->server_count + 1, sizeof(*views));
 
-	*ret_count = views == NULL ? 0 : pool->server_count;
+	*ret_count = 0;
+	if (views == NULL)
+		return NULL;
+	*ret_count = pool->server_count;
 	pthread_mutex_lock(&pool->lock);
 	for (size_t i = 0; i < *ret_count; i++) {
 		const struct server *server = &pool->servers[i];
