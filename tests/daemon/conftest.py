@@ -9,13 +9,19 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
+from support import slow     # noqa: E402
 from support.badscorer import BadScorer, ScorerProcess     # noqa: E402
 from support.daemon import Daemon, Workspace, build_directory     # noqa: E402
 
 
-def pytest_configure():
+def pytest_configure(config):
+    slow.configure(config)
     if build_directory() is None:
         raise pytest.UsageError("SPAMBRIDGE_BUILD must name a directory with spambridge in it")
+
+
+def pytest_collection_modifyitems(items):
+    slow.leave_out(items)
 
 
 @pytest.fixture

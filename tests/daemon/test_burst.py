@@ -12,6 +12,7 @@ from support.messages import make
 from support.mta import burst
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("freeze", [False, True], ids=["running", "one-round"])
 @pytest.mark.parametrize("count,limit_s", [(6, 1.2), (40, 1.2), (200, 1.5)])
 def test_burst(start, scorer_process, count, limit_s, freeze):
@@ -32,6 +33,7 @@ def slowest_at_the_deadline(start, server):
     return max(outcome.seconds for outcome in outcomes)
 
 
+@pytest.mark.timed
 def test_deadline_in_a_burst(start, scorer_process):
     """200 messages that all run into the deadline get their answers on time.
 

@@ -28,6 +28,7 @@ def test_big_message_into_a_zero_window(start, scorer):
     assert outcome.seconds <= 0.7 + GRACE_S
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("behaviour", ["silent", "mute", "drip_body"])
 def test_crowd(start, scorer_process, behaviour):
     """F3: 40 at once against a stalled scorer with slots for all."""

@@ -23,8 +23,8 @@ MALFORMED = [
 STALLING = ["silent", "mute", "deaf", "drip_body", "drip_header", "length_too_big_open"]
 # odd but understandable: the right score or a failure, never another score
 EITHER = ["length_too_small", "no_length", "extra_bytes", "another_message", "bare_lf"]
-GOOD = ["correct", "two_writes", "byte_writes", "rst_after", "other_version", "extra_headers",
-        "yes_no"]
+GOOD = ["correct", "two_writes", pytest.param("byte_writes", marks=pytest.mark.timed), "rst_after",
+        "other_version", "extra_headers", "yes_no"]
 
 
 def run(start, scorer, behaviour, on_failure="accept", transport="tcp", deadline_ms=DEADLINE_MS,

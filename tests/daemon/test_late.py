@@ -126,6 +126,7 @@ def test_limit(slow):
     assert is_deferred(send(daemon.address, raws[0]))
 
 
+@pytest.mark.timed
 def test_limit_while_they_run(slow):
     """More scans than the limit at the same time: what does not fit is given up."""
     daemon = slow("late_verdict_limit = 2")

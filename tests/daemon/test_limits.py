@@ -177,6 +177,7 @@ def test_no_more_threads(start, scorer_process):
     assert max(outcome.seconds for outcome in outcomes) < 1.5
 
 
+@pytest.mark.timed
 def test_thousand_sessions_and_five_slots(start, scorer_process, many_descriptors):
     """F34: every one of a thousand has its answer by the deadline, the five slots are used."""
     server = scorer_process.listen("a", seconds=0.1, children=5)
@@ -193,6 +194,7 @@ def test_thousand_sessions_and_five_slots(start, scorer_process, many_descriptor
     assert scorer_process.peak("a") <= 5
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("count,limit_s", [(40, 1.2), (200, 1.5)])
 def test_scans_that_begin_together_run_together(start, scorer_process, count, limit_s):
     """facts E3: libmilter's workers do not queue one scan behind another; three times in a row."""
@@ -273,6 +275,7 @@ def test_silent_connections_hold_up_nobody(start, scorer):
         sock.close()
 
 
+@pytest.mark.timed
 def test_half_a_packet_holds_up_nobody(start, scorer):
     """A24: peers that begin a packet and stop cost a worker each, but nobody behind them waits."""
     daemon = start([scorer.listen("a")])

@@ -104,6 +104,7 @@ def test_histograms_grow(watched):
         assert buckets[-1] == samples[f"spambridge_{name}_seconds_count", ""]
 
 
+@pytest.mark.timed
 def test_waiting_for_a_slot_is_measured(start, scorer):
     daemon = start([scorer.listen("good")], scorer="max_connections = 1")
     sessions = []

@@ -100,6 +100,7 @@ def test_a_name_is_looked_up_at_the_start(place):
     assert place.names.queries == queries       # mail asks nobody
 
 
+@pytest.mark.timed
 @with_names(mode="hang")
 def test_start_while_the_resolver_hangs(place):
     """F14: the start does not wait, mail does not wait, and the stop does not wait."""

@@ -111,6 +111,7 @@ def test_queue_that_cannot_be_served_is_answered_at_once(start, scorer):
     assert max(outcome.seconds for outcome in outcomes) <= 2.6
 
 
+@pytest.mark.timed
 def test_a_crowd_that_came_before_anybody_knew(start, scorer_process):
     """The first answer tells how long a scan takes: who has no chance is told so then."""
     server = scorer_process.listen("a", seconds=0.4)

@@ -89,6 +89,7 @@ def test_stop_answers_what_is_in_flight(start, scorer, number):
     assert daemon.process.wait(5) == 0
 
 
+@pytest.mark.timed
 def test_stop_is_bounded_by_the_deadline(start, scorer):
     """A stalled scorer holds up the end by the deadline and a second, no more."""
     server = scorer.listen("bad", behaviour="silent")

@@ -116,6 +116,7 @@ def cpu_seconds(config):
     return usage.ru_utime + usage.ru_stime
 
 
+@pytest.mark.timed
 @pytest.mark.skipif("SPAMBRIDGE_WRAPPER" in os.environ, reason="it would be the wrapper's figures")
 @pytest.mark.parametrize("name,line,seconds,size", [
     ("domains", "d{:07d}.example.com tag=4 quarantine=8 reject=off\n", 3.0, 100),

@@ -18,6 +18,8 @@ MESSAGE = (b"Received: from a (b [192.0.2.1]) by c;\n\tMon, 1 Jan 2024 00:00:00 
 # its answer; strace's names.
 PATH_CALLS = re.compile(r"^(?:\d+ +)?(\w+)\(")
 
+# Below strace LeakSanitizer cannot work.
+STRACE = ("strace", "-E", f"ASAN_OPTIONS={os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0", "-f")
 
 # All that is neither printable ASCII nor a line end nor well-formed UTF-8 that shows.
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
@@ -160,7 +162,7 @@ class Quarantine:
         quarantine on. The answer, a write, is the last.
         """
         trace = os.path.join(self.top, "trace")
-        self.put(*options, before=("strace", "-f", "-o", trace))
+        self.put(*options, before=(*STRACE, "-o", trace))
         calls, seen, inside = [], {}, False
         with open(trace) as file:
             for line in file:
@@ -195,7 +197,7 @@ def plain_text(mail):
 
 
 def inject(call, when, what):
-    return ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:{what}:when={when}")
+    return (*STRACE, "-qq", "-o", "/dev/null", "-e", f"inject={call}:{what}:when={when}")
 
 
 class Tool:

@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 
-from quarantine import MESSAGE, Quarantine, inject
+from quarantine import MESSAGE, STRACE, Quarantine, inject
 
 KILLS = int(os.environ.get("SPAMBRIDGE_KILLS", "1000"))
 
@@ -71,7 +71,7 @@ def test_killed_between_link_and_unlink(quarantine):
 def test_order_of_system_calls(quarantine):
     """F25: data and digest, fsync of the file, close, rename, fsync of new, then the answer."""
     trace = os.path.join(quarantine.top, "trace")
-    quarantine.put(before=("strace", "-f", "-y", "-o", trace))
+    quarantine.put(before=(*STRACE, "-y", "-o", trace))
     with open(trace) as file:
         text = file.read()
     text = text[text.index("O_EXCL"):]

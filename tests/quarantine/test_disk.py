@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from quarantine import MESSAGE, Quarantine, inject
+from quarantine import MESSAGE, STRACE, Quarantine, inject
 
 # errors that a call of the store's path can meet; EINTR only where the kernel says so
 ERRORS = {
@@ -67,7 +67,7 @@ def test_no_false_success(quarantine, name):
     trace = os.path.join(quarantine.top, "trace")
     before = set(quarantine.look())
     outcome = quarantine.put(check=False, before=(
-        "strace", "-f", "-y", "-o", trace, "-e", f"inject={name}:error=ENOSPC:when={when}"))
+        *STRACE, "-y", "-o", trace, "-e", f"inject={name}:error=ENOSPC:when={when}"))
     assert outcome.code == 75 and "No space left" in outcome.failed[0]
     assert set(quarantine.look()) == before and quarantine.files("tmp") == []
     with open(trace) as file:

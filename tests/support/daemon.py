@@ -371,6 +371,10 @@ class Daemon:
         """Stop and insist on exit status 0."""
         status, _ = self.stop(timeout)
         assert status == 0, f"exit status {status}:\n" + "\n".join(self.lines[-40:])
+        self.check_complaints()
+
+    def check_complaints(self):
+        """Nothing that a sanitizer or valgrind said is overlooked."""
         complaints = [n for n, line in enumerate(self.lines) if COMPLAINT.search(line)]
         assert not complaints, "\n".join(self.lines[complaints[0]:][:60])
 
@@ -401,6 +405,7 @@ class Daemon:
             self._finish()
         if self.owns_workspace:
             self.workspace.remove()
+        self.check_complaints()
 
     def fds(self):
         """Number of open descriptors."""
