@@ -221,6 +221,7 @@ def real_spamd():
         yield found
 
 
+@pytest.mark.timed
 def test_the_real_spamd(start, real_spamd):
     """spamd --ssl: verdicts, probes and a return after an outage."""
     daemon = start([real_spamd.server], deadline="20s", policy="tag = 5\nquarantine = off\n"
