@@ -185,10 +185,8 @@ static bool local_normalise(const char *local, size_t length, char *out, size_t 
 		length = strlen(plain);
 		local = plain;
 	}
-	for (size_t i = 0; i < length; i++) {
-		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): all of it is set */
+	for (size_t i = 0; i < length; i++)
 		out[i] = lower(local[i]);
-	}
 	out[length] = '\0';
 	return true;
 }

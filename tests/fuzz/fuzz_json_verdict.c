@@ -11,7 +11,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = calloc(1, size + 1);
-	struct json_rules rules = { .score = text, .report = "/report", .tests_name = "name" };
+	struct json_rules rules = { .score = text,
+		.report = "/report",
+		.tests_name = "name",
+		.ok = "/ok",
+		.error = "/error" };
 	struct verdict verdict;
 	size_t at;
 
@@ -19,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	at = strcspn(text, "\n");
 	rules.tests = text + at + (text[at] == '\n');
 	text[at] = '\0';
+	(void)json_pointer_check(text, NULL);
 	at = (size_t)(rules.tests - text) + strcspn(rules.tests, "\n");
 	verdict_init(&verdict);
 	if (at < size) {
