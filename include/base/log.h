@@ -49,7 +49,10 @@ void log_stop(int timeout_ms);
  */
 void log_pairs(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Records dropped since the start because the queue was full. */
+/*
+ * Records dropped since the start, because the queue was full, standard error could not be written
+ * or there was no memory.
+ */
 uint64_t log_dropped(void);
 
 /*

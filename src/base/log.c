@@ -131,14 +131,26 @@ static void put_line(struct buf *out, enum log_level level, const char *text)
 {
 	static const char *const words[] = { "error: ", "warning: ", "", "debug: " };
 
-	buf_printf(out, "%s: %s%s\n", state.program, words[level], text);
+	if (!buf_printf(out, "%s: %s%s\n", state.program, words[level], text))
+		atomic_fetch_add(&state.dropped, 1);
+}
+
+/* Count the lines that could not be written; a part of them may have been. */
+static void drop_lines(const struct buf *lines)
+{
+	const char *at = lines->data, *end = at + lines->length;
+
+	while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+		atomic_fetch_add(&state.dropped, 1);
+		at++;
+	}
 }
 
 /* Write the lines that were put together, and forget them. */
 static void flush_lines(struct buf *lines)
 {
-	if (lines->length > 0)
-		(void)io_write_all(STDERR_FILENO, lines->data, lines->length);
+	if (lines->length > 0 && io_write_all(STDERR_FILENO, lines->data, lines->length) != 0)
+		drop_lines(lines);
 	buf_clear(lines);
 }
 
@@ -238,15 +250,16 @@ static void write_batch(struct record *batch, struct buf *lines)
 	flush_lines(lines);
 }
 
-/* Say how many records found the queue full since it was said last. */
+/* Say how many records were dropped since it was said last. */
 static void tell_dropped(uint64_t *told, struct buf *lines)
 {
 	uint64_t dropped = log_dropped();
-	char text[96];
+	char text[128];
 
 	if (dropped == *told)
 		return;
-	snprintf(text, sizeof(text), "log was too slow: %llu records dropped",
+	snprintf(text, sizeof(text),
+		"%llu log records were dropped: the log is too slow or cannot be written",
 		(unsigned long long)(dropped - *told));
 	write_record(&(struct kind){ .level = LOG_LEVEL_WARNING }, text, lines);
 	flush_lines(lines);

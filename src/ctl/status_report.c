@@ -228,7 +228,8 @@ void status_print(const json_t *status, time_t now)
 	print_counters(json_object_get(status, "counters"));
 	if (number(status, "log_dropped") == 0)
 		return;
-	snprintf(row, sizeof(row), "%lld records were dropped: the log is too slow",
+	snprintf(row, sizeof(row),
+		"%lld records were dropped: the log is too slow or cannot be written",
 		number(status, "log_dropped"));
 	say_row("log", row);
 }

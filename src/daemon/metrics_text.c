@@ -242,7 +242,8 @@ static void print_process(struct buf *out)
 	single(out, "sessions_without_thread", "gauge", "Sessions that wait for a thread.",
 		threads_waiting());
 	single(out, "log_dropped_total", "counter",
-		"Log records dropped because the log was too slow.", log_dropped());
+		"Log records dropped: the log was too slow or could not be written.",
+		log_dropped());
 }
 
 static void print_store(struct buf *out)

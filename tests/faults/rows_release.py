@@ -109,7 +109,7 @@ def races(extent):
      "only after a drop behind the dot, and only when asked for")
 def bad_targets(extent):
     found = nodes.run(*(f"quarantine/test_release.py::test_{name}" for name in (
-        "mail_server_that_says_no", "server_that_is_not_there", "one_of_several_refused",
+        "mail_server_that_says_no", "server_that_is_not_there", "only_some_are_taken",
         "again_only_when_asked", "sendmail_that_fails", "sendmail_that_is_not_there")))
     return [Figure("bad targets, nothing lost, nothing twice", found.all_passed(), 20,
                    least=True)]

@@ -17,7 +17,7 @@ from . import bench as b
 from .bench import Failed, Figure, row
 from .preload import CLOCKS, Preload
 from .rows_scorer import seconds_to_score
-from .soak import BAD, MORE_MEMORY_KIB, MORE_THREADS, soak
+from .soak import BAD, MORE_DESCRIPTORS, MORE_MEMORY_KIB, MORE_THREADS, soak
 
 
 def _named(server):
@@ -202,6 +202,6 @@ def short_soak(extent):
     result = soak(count, count // 4)
     lost = sum(result.counts.get(word, 0) for word in BAD)
     return [Figure(f"wrong answers of {count}", lost, 0),
-            Figure("descriptors", result.growth("descriptors"), 0),
+            Figure("descriptors", result.growth("descriptors"), MORE_DESCRIPTORS),
             Figure("threads", result.growth("threads"), MORE_THREADS),
             Figure("memory", result.growth("memory_kib"), MORE_MEMORY_KIB, "KiB")]

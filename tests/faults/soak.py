@@ -44,6 +44,8 @@ WORKERS = 4
 DEADLINE_MS = 300
 # Writers of the quarantine and workers of libmilter are started as load asks for them, and stay.
 MORE_THREADS = 8
+# libcurl's handles without a connection, eight at most, each with two for waking it
+MORE_DESCRIPTORS = 16
 # What free lists and the arenas of as many threads keep for the next message.
 MORE_MEMORY_KIB = 8192
 
@@ -162,7 +164,7 @@ class Soak:
     def upkeep(self):
         self.scorer.clear()
         self.daemon.reload()
-        del self.daemon.lines[:]
+        self.daemon.forget_lines()
         done = run("spambridgectl", "-c", self.daemon.config_path, "quarantine", "expire",
                    "--older-than", "1s", "--yes")
         if done.returncode:
@@ -228,7 +230,7 @@ def main():
             json.dump({"samples": result.samples, "counts": result.counts, "growth": grown}, file,
                       indent=1)
     bad = [word for word in BAD if result.counts.get(word)]
-    return (bool(bad) or grown["descriptors"] > 0 or grown["threads"] > MORE_THREADS
+    return (bool(bad) or grown["descriptors"] > MORE_DESCRIPTORS or grown["threads"] > MORE_THREADS
             or grown["memory_kib"] > MORE_MEMORY_KIB or not result.alive)
 
 

@@ -53,6 +53,8 @@ def run(*names, environment=None, timeout=900):
              "-o", "junit_logging=system-out", f"--junitxml={report}", *names],
             cwd=TESTS, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
             capture_output=True, text=True, timeout=timeout, check=False)
+        if done.returncode == 4:        # a name that is none: nothing was run
+            raise Failed(f"pytest: {done.stderr[-300:]}")
         try:
             cases = xml.etree.ElementTree.parse(report).getroot().iter("testcase")
         except (OSError, xml.etree.ElementTree.ParseError) as error:

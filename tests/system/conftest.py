@@ -13,7 +13,9 @@ from support.daemon import build_directory     # noqa: E402
 from system.chain import Chain, SendmailChain, real_messages     # noqa: E402
 
 
-def pytest_configure():
+def pytest_configure(config):
+    config.addinivalue_line("markers", "outages: servers end, hang and start again, under load")
+    config.addinivalue_line("markers", "sendmail: behind Sendmail")
     if build_directory() is None:
         raise pytest.UsageError("SPAMBRIDGE_BUILD must name a directory with spambridge in it")
     if os.geteuid() != 0:
@@ -42,7 +44,8 @@ def own_chain():
         found.close()
 
 
-@pytest.fixture(params=[Chain, SendmailChain], ids=["postfix", "sendmail"])
+@pytest.fixture(params=[Chain, pytest.param(SendmailChain, marks=pytest.mark.sendmail)],
+                ids=["postfix", "sendmail"])
 def either(request):
     """As own_chain, and everything once more with a SendmailChain."""
     made = []

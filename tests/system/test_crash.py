@@ -20,6 +20,8 @@ from support.smtp import SmtpError
 from system.chain import crash, mail, thresholds
 from system.items import items, unfinished
 
+pytestmark = pytest.mark.outages
+
 KILLS = int(os.environ.get("SPAMBRIDGE_KILLS", "200"))
 SENDERS = 8
 # How long a daemon lives: this many final answers and a moment more, which ends within a scan, a

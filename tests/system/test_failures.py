@@ -9,6 +9,8 @@ import pytest
 from support.spamassassin import GTUBE, MARKS, mark_points, phrase
 from system.chain import mail, status_of
 
+pytestmark = pytest.mark.outages
+
 # what SMTP itself and a loaded test machine may add to the daemon's own 100 ms
 SMTP_SLACK_S = 1.0
 DAEMON_SLACK_MS = 100

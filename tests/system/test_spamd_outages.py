@@ -11,6 +11,8 @@ from system.chain import mail, status_of
 from system.test_failures import (Load, DAEMON_SLACK_MS, judge, own_mark, scored_lines,
                                   wait_scored_lines)
 
+pytestmark = pytest.mark.outages
+
 DEADLINE_MS = 2000
 
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The base room: buffers, scores, cursors, deadlines, encoders. Traps 24, 26, 27; attacks A19, A20. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -13,6 +15,7 @@
 #include "base/digest.h"
 #include "base/encode.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/repeat.h"
 #include "base/score.h"
 
@@ -151,6 +154,30 @@ static void two_hexadecimal_digits_are_a_byte(void **state)
 		assert_int_equal(length - cursor_left(&cursor), cases[i].is_byte ? 2 : 0);
 		assert_int_equal((unsigned char)byte, cases[i].is_byte ? cases[i].byte : 'n');
 	}
+}
+
+/* A record that nobody can find must be counted, or the counts of messages and lines differ. */
+static void records_that_cannot_be_written_are_counted(void **state)
+{
+	uint64_t before = log_dropped();
+	int kept = dup(STDERR_FILENO), full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	uint64_t at_once, queued;
+
+	(void)state;
+	assert_true(kept >= 0 && full >= 0 && dup2(full, STDERR_FILENO) >= 0);
+	log_info(NULL, "without a thread");
+	at_once = log_dropped() - before;
+	assert_int_equal(log_start(NULL), 0);
+	for (int i = 0; i < 5; i++)
+		log_info(NULL, "record %d", i);
+	log_stop(5000);
+	queued = log_dropped() - before - at_once;
+	assert_true(dup2(kept, STDERR_FILENO) >= 0);
+	close(kept);
+	close(full);
+	assert_int_equal(at_once, 1);
+	/* The writer says for each batch that records were dropped, which is dropped, too. */
+	assert_true(queued >= 5 && queued <= 10);
 }
 
 static void cursor_reads_what_matches(void **state)
@@ -295,6 +322,7 @@ int main(void)
 		cmocka_unit_test(scores_are_thousandths),
 		cmocka_unit_test(scores_are_written_as_spamassassin_does),
 		cmocka_unit_test(cursor_reads_what_matches),
+		cmocka_unit_test(records_that_cannot_be_written_are_counted),
 		cmocka_unit_test(two_hexadecimal_digits_are_a_byte),
 		cmocka_unit_test(deadlines_only_shrink),
 		cmocka_unit_test(untrusted_text_is_encoded),
