@@ -26,6 +26,34 @@ int io_write_all(int fd, const void *bytes, size_t length)
 	return 0;
 }
 
+/* Pass over bytes that were written. */
+static void skip(struct iovec **pieces, size_t *count, size_t written)
+{
+	while (*count > 0 && written >= (*pieces)->iov_len) {
+		written -= (*pieces)->iov_len;
+		(*pieces)++;
+		(*count)--;
+	}
+	if (*count > 0) {
+		(*pieces)->iov_base = (char *)(*pieces)->iov_base + written;
+		(*pieces)->iov_len -= written;
+	}
+}
+
+int io_write_pieces(int fd, struct iovec *pieces, size_t count)
+{
+	while (count > 0) {
+		ssize_t written = writev(fd, pieces, (int)count);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -1;
+		skip(&pieces, &count, (size_t)written);
+	}
+	return 0;
+}
+
 /* Append what is left of the file; its size may have changed since it was looked at. */
 static int read_rest(int fd, const char *path, struct buf *content, struct err *err)
 {

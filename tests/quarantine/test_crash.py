@@ -75,7 +75,7 @@ def test_order_of_system_calls(quarantine):
     with open(trace) as file:
         text = file.read()
     text = text[text.index("O_EXCL"):]
-    steps = [r"O_EXCL\|O_NOFOLLOW", r"write\(\d+<[^>]*/tmp/", r"pwrite64\(\d+<[^>]*/tmp/",
+    steps = [r"O_EXCL\|O_NOFOLLOW", r"writev\(\d+<[^>]*/tmp/", r"pwrite64\(\d+<[^>]*/tmp/",
              r"fsync\(\d+<[^>]*/tmp/[^>]*>\) += 0", r"close\(\d+<[^>]*/tmp/[^>]*>\) += 0",
              r"renameat2\([^)]*/tmp>[^)]*/new>[^)]*RENAME_NOREPLACE\) += 0",
              r"fsync\(\d+<[^>]*/new>\) += 0", r'write\(1<.*"stored ']

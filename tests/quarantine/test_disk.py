@@ -13,6 +13,8 @@ from quarantine import MESSAGE, STRACE, Quarantine, inject
 ERRORS = {
     "openat": ("EIO", "EMFILE", "ENOSPC", "EROFS", "EACCES"),
     "write": ("EIO", "ENOSPC", "EDQUOT", "EINTR"),
+    "writev": ("EIO", "ENOSPC", "EDQUOT", "EINTR"),
+    "sync_file_range": ("EIO", "ENOSPC", "EPERM"),
     "pwrite64": ("EIO", "ENOSPC", "EINTR"),
     "fsync": ("EIO", "ENOSPC", "EDQUOT", "EINTR"),
     "close": ("EIO", "ENOSPC", "EDQUOT", "EINTR"),

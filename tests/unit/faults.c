@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -389,6 +390,17 @@ WRAP(ssize_t, write, int fd, const void *bytes, size_t length)
 	ssize_t most = is_whole(error, length) ? (ssize_t)length : moved(error, length);
 
 	return most < 0 ? -1 : __real_write(fd, bytes, (size_t)most);
+}
+
+/* Where not all is to be moved, a part of the first piece is. */
+WRAP(ssize_t, writev, int fd, const struct iovec *pieces, int count)
+{
+	int error = fails(WRITE);
+	ssize_t most = moved(error, pieces[0].iov_len);
+
+	if (is_whole(error, pieces[0].iov_len))
+		return __real_writev(fd, pieces, count);
+	return most < 0 ? -1 : __real_write(fd, pieces[0].iov_base, (size_t)most);
 }
 
 WRAP(ssize_t, pwrite, int fd, const void *bytes, size_t length, off_t at)
