@@ -80,7 +80,7 @@ bool curl_driver_is_drained(const struct curl_driver *driver);
 /*
  * Make a settled driver ready for another transfer: all options as curl_driver_init() sets them;
  * a bare one will connect. False when the server has closed the connection meanwhile or something
- * came on it; the driver can only be freed then.
+ * came on it, or when out of memory; the driver can only be freed then.
  */
 bool curl_driver_again(struct curl_driver *driver);
 

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "protocol/control.h"
+#include "protocol/json_load.h"
 
 /* Longest answer, bytes. */
 #define ANSWER_BYTES (4 * 1024 * 1024)
@@ -95,7 +96,9 @@ static int receive_line(int fd, struct buf *line, struct deadline deadline)
 static json_t *parse_answer(const struct buf *line, struct err *err)
 {
 	size_t length = (size_t)((char *)memchr(line->data, '\n', line->length) - line->data);
-	json_t *answer = json_loadb(line->data, length, JSON_REJECT_DUPLICATES, NULL);
+	bool no_memory;
+	json_error_t error;
+	json_t *answer = json_load_whole(line->data, length, &no_memory, &error);
 	const json_t *version = json_object_get(answer, "version");
 
 	if (json_is_integer(version) && json_integer_value(version) != CONTROL_VERSION)
@@ -103,6 +106,8 @@ static json_t *parse_answer(const struct buf *line, struct err *err)
 			(long long)json_integer_value(version), CONTROL_VERSION);
 	else if (json_is_integer(version) && json_is_boolean(json_object_get(answer, "ok")))
 		return answer;
+	if (no_memory)
+		err_set(err, "out of memory");
 	err_set(err, "the answer is not in the control language: is this spambridge's socket?");
 	json_decref(answer);
 	return NULL;

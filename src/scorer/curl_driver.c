@@ -49,13 +49,15 @@ static int note_timer(CURLM *multi, long timeout_ms, void *context)
 	return 0;
 }
 
-static void set_safe_defaults(struct curl_driver *driver)
+/* False when out of memory, which the texts take: a proxy of the environment's would be used then. */
+static bool set_safe_defaults(struct curl_driver *driver)
 {
 	CURL *easy = driver->easy;
 
+	if (curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK ||
+		curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK)
+		return false;
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -68,6 +70,7 @@ static void set_safe_defaults(struct curl_driver *driver)
 	 */
 	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, driver->error_text);
+	return true;
 }
 
 int curl_driver_init(struct curl_driver *driver, struct err *err)
@@ -77,7 +80,7 @@ int curl_driver_init(struct curl_driver *driver, struct err *err)
 		driver->sockets[i].fd = -1;
 	driver->multi = curl_multi_init();
 	driver->easy = curl_easy_init();
-	if (driver->multi == NULL || driver->easy == NULL) {
+	if (driver->multi == NULL || driver->easy == NULL || !set_safe_defaults(driver)) {
 		curl_driver_close(driver);
 		return err_set(err, "out of memory");
 	}
@@ -86,7 +89,6 @@ int curl_driver_init(struct curl_driver *driver, struct err *err)
 	curl_multi_setopt(driver->multi, CURLMOPT_TIMERFUNCTION, note_timer);
 	curl_multi_setopt(driver->multi, CURLMOPT_TIMERDATA, driver);
 	curl_multi_setopt(driver->multi, CURLMOPT_MAXCONNECTS, 1L);
-	set_safe_defaults(driver);
 	return 0;
 }
 
@@ -300,7 +302,8 @@ bool curl_driver_again(struct curl_driver *driver)
 	driver->timer = deadline_never();
 	driver->finished = false;
 	driver->result = CURLE_OK;
-	set_safe_defaults(driver);
+	if (!set_safe_defaults(driver))
+		return false;
 	curl_easy_setopt(driver->easy, CURLOPT_FRESH_CONNECT, bare ? 1L : 0L);
 	return true;
 }
