@@ -207,9 +207,7 @@ static void *gate_main(void *unused)
 
 int gate_start(const struct listen_setting *listen, struct err *err)
 {
-	int errnum;
-
-	int fd = socket_connect(listen);
+	int fd = socket_connect(listen), errnum;
 
 	if (fd < 0)
 		return err_set_errno(err, errno,

@@ -135,19 +135,27 @@ static struct work *wait_for_work(struct idler *self)
 	return self->work;
 }
 
+/* Take the first piece of work that nobody could take; with the lock. NULL when there is none. */
+static struct work *take_queued(void)
+{
+	struct work *work = STAILQ_FIRST(&threads.queue);
+
+	if (work != NULL) {
+		STAILQ_REMOVE_HEAD(&threads.queue, link);
+		threads.waiting--;
+	}
+	return work;
+}
+
 /* The next piece of work for this thread: one that nobody could take, or one that comes. */
 static struct work *next_work(struct idler *self)
 {
 	struct work *work;
 
 	pthread_mutex_lock(&threads.lock);
-	work = STAILQ_FIRST(&threads.queue);
-	if (work != NULL) {
-		STAILQ_REMOVE_HEAD(&threads.queue, link);
-		threads.waiting--;
-	} else {
+	work = take_queued();
+	if (work == NULL)
 		work = wait_for_work(self);
-	}
 	pthread_mutex_unlock(&threads.lock);
 	return work;
 }
@@ -260,10 +268,8 @@ static void use_spare(void)
 
 	pthread_mutex_lock(&threads.lock);
 	work = STAILQ_FIRST(&threads.queue);
-	if (work != NULL && give(work, 0)) {
-		STAILQ_REMOVE_HEAD(&threads.queue, link);
-		threads.waiting--;
-	}
+	if (work != NULL && give(work, 0))
+		(void)take_queued();
 	say = !threads.refused;
 	threads.refused = true;
 	pthread_cond_signal(&threads.changed);
