@@ -31,6 +31,9 @@ def _compile(place, name):
     return library
 
 
+NEVER = 1 << 40         # as a number of the call that fails: all are counted, none fails
+
+
 class Preload:
     """A library for a daemon's environment; all its words are 0 at first.
 
@@ -52,6 +55,11 @@ class Preload:
         """Change words; they take effect at once, in the order in which they are given."""
         for name, value in values.items():
             struct.pack_into("=q", self.memory, 8 * self.words.index(name), value)
+
+    def arm(self, at, **words):
+        """Let the fault be number at, counted from now, with the other words set before."""
+        self.set(fail_at=0, failed=0, **words)
+        self.set(seen=0, fail_at=at)
 
     def get(self, name):
         return struct.unpack_from("=q", self.memory, 8 * self.words.index(name))[0]

@@ -13,7 +13,7 @@ from system.items import items, unfinished
 from . import bench as b
 from .bench import Failed, Figure, row
 from .kinds import POLICY, Subject, sample, subject, sweep_all
-from .preload import CALLS, SYSTEM, Preload
+from .preload import CALLS, NEVER, SYSTEM, Preload
 
 ERRORS = ["EIO", "ENOSPC", "EINTR", "EAGAIN", "EMFILE", "ENOMEM"]
 SHORTENED = 60000       # bytes of a message that is moved byte by byte
@@ -22,14 +22,13 @@ HELD = make(score="12.3")
 
 def _arm(preload, call, at, error="EIO", last=None):
     """Let the calls from number at to last fail, counted from now."""
-    preload.set(fail_at=0, call=CALLS.index(call), error=getattr(errno, error), seen=0, failed=0,
+    preload.arm(at, call=CALLS.index(call), error=getattr(errno, error),
                 last=at if last is None else last)
-    preload.set(fail_at=at)
 
 
 def _count(found, preload, call):
     """How many calls of a family one message takes."""
-    _arm(preload, call, 1 << 40)
+    _arm(preload, call, NEVER)
     found.talk()
     found.take_items()
     preload.set(fail_at=0)

@@ -23,8 +23,7 @@ TEN_MB = b"0123456789abcdef" * 640 * 1024 + b"\r\n"
 
 def _fail(found, preload, at, persistent):
     """Let an allocation fail while one message is handled; False if there was none any more."""
-    preload.set(fail_at=0, persistent=persistent, seen=0, failed=0)
-    preload.set(fail_at=at)
+    preload.arm(at, persistent=persistent)
     outcome = found.talk()
     preload.set(fail_at=0)
     if not preload.get("failed"):

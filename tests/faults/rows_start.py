@@ -15,7 +15,7 @@ from support.mta import Session
 
 from .bench import row
 from .kinds import POLICY, sample
-from .preload import CALLS, MEMORY, SYSTEM, Preload
+from .preload import CALLS, MEMORY, NEVER, SYSTEM, Preload
 
 READY_S = 20
 REFUSALS = (1, 2)       # ours, and that of libConfuse's scanner without memory
@@ -88,15 +88,13 @@ class _Starts:
 
     def measure(self, **words):
         """How often a start does what shall fail."""
-        self.preload.set(fail_at=0, **words)
-        self.preload.set(seen=0, fail_at=1 << 40)
+        self.preload.arm(NEVER, **words)
         self.run("without a fault")
         return self.seen
 
     def fail(self, at, what, **words):
         """Let the fault happen once while it starts; True if it did."""
-        self.preload.set(fail_at=0, failed=0, **words)
-        self.preload.set(seen=0, fail_at=at)
+        self.preload.arm(at, **words)
         self.run(what)
         return self.preload.get("failed") > 0
 

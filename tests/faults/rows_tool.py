@@ -17,7 +17,7 @@ from support.mta import send
 
 from .bench import row
 from .kinds import sample
-from .preload import CALLS, MEMORY, SYSTEM, Preload
+from .preload import CALLS, MEMORY, NEVER, SYSTEM, Preload
 
 HELD = make(score="12.3", tests="A_RULE")
 # Beside those of the transcripts: what asks many functions of the tool in one go.
@@ -67,8 +67,7 @@ class _Commands:
     def measure(self, command, **words):
         """How often the command does what shall fail, without letting it."""
         command = self._prepare(command)
-        self.preload.set(fail_at=0, **words)
-        self.preload.set(seen=0, fail_at=1 << 40)
+        self.preload.arm(NEVER, **words)
         self.place.call(command)
         self.preload.set(fail_at=0)
         return self.preload.get("seen")
@@ -76,8 +75,7 @@ class _Commands:
     def fail(self, command, at, what, **words):
         """Let the fault happen once; True if it did."""
         command = self._prepare(command)
-        self.preload.set(fail_at=0, failed=0, **words)
-        self.preload.set(seen=0, fail_at=at)
+        self.preload.arm(at, **words)
         began = time.monotonic()
         found = self.place.call(command)
         self.preload.set(fail_at=0)
