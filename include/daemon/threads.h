@@ -19,7 +19,7 @@
 /* Begin to keep threads; refusals are an error until then. -1 with the reason. */
 int threads_start(struct err *err);
 
-/* Work that waits for a thread, count: for tests and status. */
+/* Sessions that wait since the system gives no more threads, count. */
 unsigned threads_waiting(void);
 
 /* libmilter's workers, count: those that serve a session and those that are free. */

@@ -239,8 +239,8 @@ static void print_process(struct buf *out)
 		"How long the last good reload took.");
 	buf_printf(out, "spambridge_config_last_reload_duration_seconds %.6f\n",
 		(double)runtime.reload_us / 1000000);
-	single(out, "sessions_without_thread", "gauge", "Sessions that wait for a thread.",
-		threads_waiting());
+	single(out, "sessions_without_thread", "gauge",
+		"Sessions that wait since the system gives no more threads.", threads_waiting());
 	single(out, "log_dropped_total", "counter",
 		"Log records dropped: the log was too slow or could not be written.",
 		log_dropped());

@@ -231,7 +231,7 @@ unsigned threads_waiting(void)
 	unsigned waiting;
 
 	pthread_mutex_lock(&threads.lock);
-	waiting = threads.waiting;
+	waiting = threads.refused ? threads.waiting : 0;
 	pthread_mutex_unlock(&threads.lock);
 	return waiting;
 }
