@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/score.h"
+#include "daemon/stream.h"
 #include "protocol/subject.h"
 #include "protocol/template.h"
 
@@ -295,6 +296,13 @@ static bool hold_in_queue(SMFICTX *context, const struct judgement *judgement)
 	return smfi_quarantine(context, text) == MI_SUCCESS;
 }
 
+static void refuse_edits(const struct session *session, struct judgement *judgement)
+{
+	log_err(session->mail.envelope.queue_id,
+		"the mail server refuses to edit header or recipients, or to hold the message");
+	judgement_defer(judgement, "edit");
+}
+
 /* All edits, or the message is deferred: with some of them it might show a forged field. */
 static void edit(SMFICTX *context, const struct session *session, struct judgement *judgement)
 {
@@ -306,9 +314,7 @@ static void edit(SMFICTX *context, const struct session *session, struct judgeme
 		change_envelope(context, session, judgement) &&
 		(judgement->action.kind != ACTION_HOLD || hold_in_queue(context, judgement)))
 		return;
-	log_err(session->mail.envelope.queue_id,
-		"the mail server refuses to edit header or recipients, or to hold the message");
-	judgement_defer(judgement, "edit");
+	refuse_edits(session, judgement);
 }
 
 /*
@@ -335,6 +341,10 @@ static void hold(
 
 	if (judgement->item_id[0] == '\0')
 		return;
+	if (!stream_send()) {
+		refuse_edits(session, judgement);
+		return;
+	}
 	if (means->store == NULL)
 		err_set(&err, "the quarantine is not open");
 	else if (store_write_within(means->store, &request, &means->patience, id, &err) == 0)
@@ -345,8 +355,8 @@ static void hold(
 }
 
 /*
- * Edits come first: the mail server forgets them when the answer is a deferral, whereas an item
- * would stay and be held once more at the next try.
+ * Edits come first, and have been sent before anything is held: the mail server forgets them when
+ * the answer is a deferral, whereas an item would stay and be held once more at the next try.
  */
 sfsistat apply(SMFICTX *context, const struct session *session, struct judgement *judgement,
 	const struct apply_means *means)

@@ -16,6 +16,7 @@
 #include "daemon/metrics.h"
 #include "daemon/runtime.h"
 #include "daemon/session.h"
+#include "daemon/stream.h"
 #include "judge/judge.h"
 
 /*
@@ -295,8 +296,11 @@ static void on_waiting(void *argument, bool first)
 	if (!wait->entered)
 		gate_enter();
 	wait->entered = true;
-	if (!first)
-		(void)smfi_progress(wait->context);
+	if (first)
+		return;
+	stream_collect(false);
+	(void)smfi_progress(wait->context);
+	stream_collect(true);
 }
 
 static sfsistat on_eom(SMFICTX *context)
@@ -318,9 +322,11 @@ static sfsistat on_eom(SMFICTX *context)
 	take_macros(context, session);
 	session_end(session);
 	metrics_receive(session->mail.envelope.queue_id != NULL);
+	stream_collect(true);
 	judge(&input, &judgement);
 	answer = apply(context, session, &judgement,
 		&(struct apply_means){ runtime_store(), { input.deadline, input.listener } });
+	stream_collect(false);
 	if (wait.entered)
 		gate_leave();
 	judgement_log(&judgement, &session->mail);

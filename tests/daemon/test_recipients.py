@@ -7,7 +7,8 @@ import pytest
 from support import checks
 from support.daemon import has_quarantine
 from support.messages import make
-from support.mta import Client, send
+from support.mta import Client, Session, send
+from support.process import wait_for
 
 pytestmark = pytest.mark.skipif(not has_quarantine(), reason="this build has no quarantine")
 
@@ -115,6 +116,20 @@ def test_put_off_beside_delivery(start, scorer):
     assert recipients_after(outcome) == ["b@example.com"] and len(quarantined(daemon)) == 1
     alone = send(daemon.address, make(score=7.0), recipients=["a@later.example"])
     assert alone.reply.code == 451 and len(quarantined(daemon)) == 1
+
+
+def test_gone_before_the_answer(start, scorer):
+    """Who does not take the edits will come again: nothing is held for him now."""
+    daemon = start([scorer.listen("slow", seconds=0.5)], policy=POLICY, options=SECTIONS)
+    with Session(daemon.address) as session:
+        session.greet()
+        session.prepare(make(score=9.0), recipients=["a@strict.example", "b@example.com"],
+                        queue_id="4GONE")
+        session.milter.send_eom()
+        wait_for(scorer.requests, "the request")
+        session.milter.close()
+    assert daemon.message_line("4GONE")["action"] == "tempfail"
+    assert not quarantined(daemon)
 
 
 REDIRECT = ('domain "trap.example" { redirect = "spam@trap.example" }\n'

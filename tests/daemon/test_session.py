@@ -101,6 +101,16 @@ def test_many_messages_one_connection(pair):
             assert f"r{number}@example.com" in line["to"]
 
 
+def test_the_answer_is_one_piece(pair):
+    """The fields come with the final answer: the mail server is woken once for all of them."""
+    with Session(pair.address) as session:
+        session.greet()
+        session.prepare(make(score=7.3))
+        session.milter.send_eom()
+        session.milter.feed()
+        assert len(session.milter.take_verdict().edits) > 3
+
+
 def test_quit_nc(pair):
     """QUIT_NC ends the session like QUIT, the connection's close comes on top."""
     for _ in range(10):

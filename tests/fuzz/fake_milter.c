@@ -13,6 +13,7 @@
 #define LINE_MAX_BYTES 998
 
 struct smfiDesc fake_milter;
+bool fake_milter_keeps;
 
 /* RFC 5322 section 3.6.8 */
 static void check_name(const char *name)
@@ -205,7 +206,7 @@ int smfi_quarantine(SMFICTX *context, char *reason)
 
 int smfi_progress(SMFICTX *context)
 {
-	assert(context->at_end);
+	assert(context->at_end && !fake_milter_keeps);
 	return MI_SUCCESS;
 }
 

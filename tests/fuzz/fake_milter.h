@@ -34,6 +34,9 @@ struct smfi_str {
 /* What milter_open() registered. */
 extern struct smfiDesc fake_milter;
 
+/* What is written is kept for later: must be over when the mail server waits for an answer. */
+extern bool fake_milter_keeps;
+
 /* A message is over: forget its fields, recipients and what was done to it. */
 void fake_milter_forget(SMFICTX *context);
 

@@ -23,6 +23,7 @@
 #include "daemon/metrics.h"
 #include "daemon/milter.h"
 #include "daemon/runtime.h"
+#include "daemon/stream.h"
 #include "daemon/upkeep.h"
 #include "fake_milter.h"
 #include "fake_scorer.h"
@@ -131,6 +132,16 @@ void gate_hurry(void)
 {
 }
 
+void stream_collect(bool on)
+{
+	fake_milter_keeps = on;
+}
+
+bool stream_send(void)
+{
+	return true;
+}
+
 static struct settings *configure(const char *scorer, const char *path)
 {
 	static const char form[] =
@@ -233,6 +244,7 @@ static void end_message(SMFICTX *context, const char *reply, bool may_change)
 	context->at_end = true;
 	answer = fake_milter.xxfi_eom(context);
 	context->at_end = false;
+	assert(!fake_milter_keeps);
 	switch (answer) {
 	case SMFIS_CONTINUE:
 		assert(!may_change || context->removed >= fake_milter_reserved(context));
