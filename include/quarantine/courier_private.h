@@ -5,6 +5,7 @@
 
 #include "base/deadline.h"
 #include "quarantine/courier.h"
+#include "quarantine/wire.h"
 
 struct smtp; /* one connection, or none yet */
 
@@ -25,5 +26,15 @@ enum delivery sendmail_send(const char *program, const struct outgoing *outgoing
 /* Put text into `reply`, cut, control bytes as '?'. */
 void courier_say(char reply[COURIER_REPLY_SIZE], const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Takes one piece of a message. False with errno when it cannot. */
+typedef bool courier_sink(void *context, const struct buf *piece);
+
+/*
+ * Hand the whole message, its prefix first, to `sink` in pieces of that form. False with errno when
+ * not all of it came there.
+ */
+bool courier_copy(
+	const struct outgoing *outgoing, enum wire_form form, courier_sink *sink, void *context);
 
 #endif

@@ -2,11 +2,14 @@
 /* Handing a message back to a mail server: the choice of the way. */
 #include "quarantine/courier.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/cursor.h"
 #include "quarantine/address.h"
 #include "quarantine/courier_private.h"
@@ -14,6 +17,9 @@
 #define DEFAULT_SENDMAIL "/usr/sbin/sendmail"
 #define SMTP_PORT        25
 #define HOST_SIZE        256
+
+/* Bytes of a message that are handed on at once. */
+#define PIECE_SIZE 32768
 
 struct courier {
 	char *program; /* NULL: SMTP */
@@ -31,6 +37,40 @@ void courier_say(char reply[COURIER_REPLY_SIZE], const char *format, ...)
 	for (char *at = reply; *at != '\0'; at++)
 		if ((unsigned char)*at < 0x20 || *at == 0x7f)
 			*at = '?';
+}
+
+bool courier_copy(
+	const struct outgoing *outgoing, enum wire_form form, courier_sink *sink, void *context)
+{
+	AUTO(string_free) char *bytes = malloc(PIECE_SIZE);
+	AUTO(buf_free) struct buf piece;
+	uint64_t offset = 0;
+	struct wire wire;
+	long got = 1;
+
+	buf_init(&piece, 4 * PIECE_SIZE);
+	wire_init(&wire, form);
+	if (bytes == NULL)
+		return false;
+	wire_put(&wire, &piece, outgoing->prefix, strlen(outgoing->prefix));
+	while (got > 0) {
+		got = outgoing->read(outgoing->context, offset, bytes, PIECE_SIZE);
+		if (got < 0)
+			return false;
+		if (got > 0)
+			wire_put(&wire, &piece, bytes, (size_t)got);
+		else
+			wire_finish(&wire, &piece);
+		offset += (uint64_t)got;
+		if (piece.failed) {
+			errno = ENOMEM;
+			return false;
+		}
+		if (!sink(context, &piece))
+			return false;
+		buf_clear(&piece);
+	}
+	return true;
 }
 
 /* smtp://host[:port][/] */

@@ -20,11 +20,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "base/buf.h"
 #include "base/io.h"
-#include "quarantine/wire.h"
 
-#define PIECE_SIZE 32768
 /* What the program says is kept up to here, bytes. */
 #define OUTPUT_SIZE 400
 
@@ -92,55 +90,32 @@ static int start(const char *program, const struct outgoing *outgoing, struct ch
 	return error;
 }
 
-/* Write to the program as long as it reads. Returns -1 with errno set. */
-static int write_piece(int fd, const struct buf *piece, struct deadline deadline)
+/* What a sendmail reads from, and until when it has to. */
+struct input {
+	int fd;
+	struct deadline deadline;
+};
+
+/* Write to the program as long as it reads. */
+static bool write_piece(void *context, const struct buf *piece)
 {
+	const struct input *input = context;
 	size_t at = 0;
 
 	while (at < piece->length) {
-		struct pollfd set = { fd, POLLOUT, 0 };
+		struct pollfd set = { input->fd, POLLOUT, 0 };
 		ssize_t written;
 
-		if (poll(&set, 1, deadline_ms_left(deadline)) == 0) {
+		if (poll(&set, 1, deadline_ms_left(input->deadline)) == 0) {
 			errno = ETIMEDOUT;
-			return -1;
+			return false;
 		}
-		written = write(fd, piece->data + at, piece->length - at);
+		written = write(input->fd, piece->data + at, piece->length - at);
 		if (written < 0 && errno != EINTR && errno != EAGAIN)
-			return -1;
+			return false;
 		at += written < 0 ? 0 : (size_t)written;
 	}
-	return 0;
-}
-
-/* The whole message in the form that sendmail reads. */
-static int write_message(int fd, const struct outgoing *outgoing, struct deadline deadline)
-{
-	AUTO(string_free) char *bytes = malloc(PIECE_SIZE);
-	AUTO(buf_free) struct buf piece;
-	uint64_t offset = 0;
-	struct wire wire;
-	long got = 1;
-
-	buf_init(&piece, 4 * PIECE_SIZE);
-	wire_init(&wire, WIRE_LOCAL);
-	if (bytes == NULL || io_set_nonblocking(fd) != 0)
-		return -1;
-	wire_put(&wire, &piece, outgoing->prefix, strlen(outgoing->prefix));
-	while (got > 0) {
-		got = outgoing->read(outgoing->context, offset, bytes, PIECE_SIZE);
-		if (got < 0)
-			return -1;
-		if (got > 0)
-			wire_put(&wire, &piece, bytes, (size_t)got);
-		else
-			wire_finish(&wire, &piece);
-		offset += (uint64_t)got;
-		if (piece.failed || write_piece(fd, &piece, deadline) != 0)
-			return -1;
-		buf_clear(&piece);
-	}
-	return 0;
+	return true;
 }
 
 /* Its first words, until it closes its output. False when it does not by the deadline. */
@@ -192,8 +167,8 @@ enum delivery sendmail_send(const char *program, const struct outgoing *outgoing
 	struct deadline deadline = deadline_after_ms(timeout_ms);
 	char output[OUTPUT_SIZE];
 	struct child child;
-	int error = start(program, outgoing, &child), status = 0, written;
-	bool ended;
+	int error = start(program, outgoing, &child), status = 0;
+	bool written, ended;
 
 	if (error != 0) {
 		char words[128];
@@ -202,9 +177,11 @@ enum delivery sendmail_send(const char *program, const struct outgoing *outgoing
 			err_words(error, words, sizeof(words)));
 		return DELIVERY_DEFERRED;
 	}
-	written = write_message(child.in, outgoing, deadline);
+	written = io_set_nonblocking(child.in) == 0 &&
+		courier_copy(
+			outgoing, WIRE_LOCAL, write_piece, &(struct input){ child.in, deadline });
 	/* A message of which only a part was read must not be taken for a whole one. */
-	if (written != 0 && errno != EPIPE)
+	if (!written && errno != EPIPE)
 		kill(child.pid, SIGKILL);
 	close(child.in);
 	ended = read_output(child.out, output, deadline);
@@ -213,7 +190,7 @@ enum delivery sendmail_send(const char *program, const struct outgoing *outgoing
 		kill(child.pid, SIGKILL);
 	while (waitpid(child.pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (written != 0 && !(WIFEXITED(status) && WEXITSTATUS(status) != EX_OK)) {
+	if (!written && !(WIFEXITED(status) && WEXITSTATUS(status) != EX_OK)) {
 		courier_say(reply, "sendmail did not take the whole message: %s", output);
 		return DELIVERY_DEFERRED;
 	}

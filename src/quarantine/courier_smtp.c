@@ -15,9 +15,7 @@
 #include "base/cleanup.h"
 #include "base/cursor.h"
 #include "quarantine/limits.h"
-#include "quarantine/wire.h"
 
-#define PIECE_SIZE 32768
 /* RFC 5321 section 4.5.3.2.6: ten times what other steps get, for the server to store it. */
 #define DOT_PATIENCE 10
 
@@ -286,34 +284,11 @@ static bool send_envelope(
 		command(smtp, "DATA\r\n", reply) && reply->code == 354;
 }
 
-/* The message up to and with the final dot. False: it did not go out whole. */
-static bool send_message(struct smtp *smtp, const struct outgoing *outgoing)
+static bool send_piece(void *context, const struct buf *piece)
 {
-	AUTO(string_free) char *bytes = malloc(PIECE_SIZE);
-	AUTO(buf_free) struct buf piece;
-	uint64_t offset = 0;
-	struct wire wire;
-	long got = 1;
+	struct smtp *smtp = context;
 
-	buf_init(&piece, 4 * PIECE_SIZE);
-	wire_init(&wire, WIRE_SMTP);
-	wire_put(&wire, &piece, outgoing->prefix, strlen(outgoing->prefix));
-	while (bytes != NULL && got > 0) {
-		got = outgoing->read(outgoing->context, offset, bytes, PIECE_SIZE);
-		if (got < 0)
-			return false;
-		if (got > 0)
-			wire_put(&wire, &piece, bytes, (size_t)got);
-		else
-			wire_finish(&wire, &piece);
-		offset += (uint64_t)got;
-		if (piece.failed ||
-			!send_all(smtp, piece.data, piece.length,
-				deadline_after_ms(smtp->timeout_ms)))
-			return false;
-		buf_clear(&piece);
-	}
-	return bytes != NULL;
+	return send_all(smtp, piece->data, piece->length, deadline_after_ms(smtp->timeout_ms));
 }
 
 static enum delivery judge_reply(const struct smtp_reply *reply)
@@ -329,7 +304,7 @@ static enum delivery finish(
 {
 	int64_t patience_ms = DOT_PATIENCE * smtp->timeout_ms;
 
-	if (!send_message(smtp, outgoing)) {
+	if (!courier_copy(outgoing, WIRE_SMTP, send_piece, smtp)) {
 		/* Without its end no server takes the message. */
 		(void)read_reply(smtp, deadline_after_ms(smtp->timeout_ms), reply);
 		return reply->code / 100 == 5 ? DELIVERY_REFUSED : DELIVERY_DEFERRED;
