@@ -48,6 +48,13 @@
 /* With as many connections open, who has been let in goes before who comes, count. */
 #define CROWD 32
 
+/*
+ * When that took this long, microseconds, somebody else keeps the processors busy, and it is left
+ * alone for three times as long: who connects is not to starve for it.
+ */
+#define LONG_YIELD_US 1000
+#define YIELD_REST    3
+
 /* What libmilter and we allocate when a connection comes, bytes, roughly. */
 #define SESSION_MEMORY 4096
 
@@ -286,12 +293,29 @@ static bool has_memory(void)
 }
 
 /*
+ * In a crowd, the listener has so little to do for each who comes that the scheduler would let it
+ * go before the threads that have an answer to give. Who waits outside has no deadline yet.
+ */
+static void let_others_go_first(void)
+{
+	static int64_t rest_until_us; /* only on the listener's thread */
+	int64_t begin_us, took_us;
+
+	if (stream_count() < CROWD)
+		return;
+	begin_us = clock_now_us();
+	if (begin_us < rest_until_us)
+		return;
+	(void)sched_yield();
+	took_us = clock_now_us() - begin_us;
+	if (took_us >= LONG_YIELD_US)
+		rest_until_us = begin_us + (1 + YIELD_REST) * took_us;
+}
+
+/*
  * accept() as libmilter calls it: the program's own definition comes before the C library's in the
  * order in which the dynamic linker looks names up. Only the pauses and the look at the memory are
  * added; libmilter treats EMFILE, ENFILE, ENOMEM and ENOBUFS as "try again", and does so at once.
- * In a crowd the listener, which has little to do for each and is woken often, would come before
- * the threads that have an answer to give: it lets them go first, so that who waits outside has no
- * deadline yet.
  * The label keeps clear of the C library's prototype, whose argument types differ from system to
  * system.
  */
@@ -302,8 +326,7 @@ int patient_accept(int fd, struct sockaddr *address, socklen_t *length)
 	const struct timespec pause = { .tv_nsec = EXHAUSTED_PAUSE_MS * 1000000L };
 	int accepted, errnum;
 
-	if (stream_count() >= CROWD)
-		(void)sched_yield();
+	let_others_go_first();
 	accepted = accept4(fd, address, length, SOCK_CLOEXEC);
 	errnum = errno;
 	if (accepted < 0 &&
