@@ -23,7 +23,7 @@ if __name__ == "__main__":      # run as a file: put the folder above ours on th
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
-from support import badhttp, badspamd                   # noqa: E402
+from support import badhttp, badspamd, ports            # noqa: E402
 from support.exchange import Exchange, Hold, Request    # noqa: E402
 
 HELD_MAX = 4000     # connections kept open without an answer; the oldest go first
@@ -133,7 +133,10 @@ class BadScorer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if behaviour == "deaf":
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.bind(("127.0.0.1", port))
+            if port:
+                sock.bind(("127.0.0.1", port))
+            else:
+                ports.bind_free(sock)       # tests close it and open it again
             clear, secret = ("tcp", "tls") if protocol == "spamd" else ("http", "https")
             scheme = secret if transport == "tls" else clear
             address = f"{scheme}://127.0.0.1:{sock.getsockname()[1]}"

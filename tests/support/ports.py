@@ -1,27 +1,47 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Addresses for test sockets."""
 
+import contextlib
 import os
+import random
 import socket
 
 from .process import wait_until  # noqa: F401: who waits for a socket looks here
 
 
-def free_port(host="127.0.0.1"):
-    """Return a TCP port that nothing listens on at this moment."""
+def _below_clients():
+    """The first port that the kernel gives to clients (ip(7), ip_local_port_range)."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+            return max(int(file.read().split()[0]), 20000)
+    except OSError:
+        return 32768
+
+
+def bind_free(sock, host="127.0.0.1"):
+    """Bind a TCP socket to a port that is free, and stays so while the socket is closed.
+
+    Not one of those that the kernel gives to clients: anybody's connection could have it meanwhile,
+    and who connects to such a port again and again connects to himself at last.
+    """
+    for _ in range(1000):
+        with contextlib.suppress(OSError):
+            sock.bind((host, random.randrange(10000, _below_clients())))
+            return sock.getsockname()[1]
+    raise OSError("no free port")
+
+
+def free_ports(count, host="127.0.0.1"):
+    """TCP ports that nothing listens on, all different."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket(family)) for _ in range(count)]
+        return [bind_free(probe, host) for probe in probes]
 
 
-def free_ports(count):
-    """Loopback ports that were free a moment ago, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
+def free_port(host="127.0.0.1"):
+    """A TCP port that nothing listens on."""
+    return free_ports(1, host)[0]
 
 
 def parse(address):
