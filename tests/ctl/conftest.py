@@ -12,12 +12,14 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
+from support import slow     # noqa: E402
 from support.daemon import Daemon, Workspace, build_directory     # noqa: E402
 from support.daemon import program, run     # noqa: E402
 from support.spamassassin import Spamd     # noqa: E402
 
 
-def pytest_configure():
+def pytest_configure(config):
+    slow.configure(config)
     if build_directory() is None:
         raise pytest.UsageError("SPAMBRIDGE_BUILD must name a directory with spambridge in it")
 

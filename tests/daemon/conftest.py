@@ -12,6 +12,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import slow     # noqa: E402
 from support.badscorer import BadScorer, ScorerProcess     # noqa: E402
 from support.daemon import Daemon, Workspace, build_directory     # noqa: E402
+from support.messages import make     # noqa: E402
+from support.mta import burst     # noqa: E402
 
 
 def pytest_configure(config):
@@ -61,6 +63,17 @@ def start(workspace):   # pylint: disable=unused-argument # it must outlive the 
     finally:
         for daemon in running:
             daemon.kill()
+
+
+@pytest.fixture
+def cost(start):
+    """cost(N): seconds that N answers in one round take this machine where nobody waits for them."""
+    def measure(count):
+        daemon = start(["tcp://127.0.0.1:9"], trusted='"5.9.10.11"')    # mta.Client's address
+        outcomes = burst(daemon.address, [make()] * count, freeze=daemon.pid())
+        daemon.stop_cleanly()
+        return max(outcome.seconds for outcome in outcomes)
+    return measure
 
 
 class Pair:

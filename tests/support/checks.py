@@ -3,6 +3,8 @@
 
 import re
 
+from .timing import timely
+
 STATUS = re.compile(r"(?P<word>Yes|No), score=(?P<score>-?\d+(?:\.\d+)?) "
                     r"required=(?P<required>-?\d+(?:\.\d+)?) tests=(?P<tests>\S*)")
 UNSCANNED = re.compile(r"Unscanned, reason=(\S+)")
@@ -21,6 +23,7 @@ def status(outcome, style="postfix"):
     """X-Spam-Status of the delivered message as a dict with word, score, required, tests."""
     value = outcome.delivered(style).value("X-Spam-Status")
     assert value is not None, f"no X-Spam-Status; edits: {outcome.verdict.edits}"
+    timely(not value.startswith("Unscanned, reason=timeout"), "no score by the deadline")
     match = STATUS.match(unfold(value))
     assert match, f"X-Spam-Status: {value!r}"
     return match.groupdict()

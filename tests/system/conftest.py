@@ -9,11 +9,13 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
+from support import slow     # noqa: E402
 from support.daemon import build_directory     # noqa: E402
 from system.chain import Chain, SendmailChain, real_messages     # noqa: E402
 
 
 def pytest_configure(config):
+    slow.configure(config)
     config.addinivalue_line("markers", "outages: servers end, hang and start again, under load")
     config.addinivalue_line("markers", "sendmail: behind Sendmail")
     if build_directory() is None:
