@@ -2,6 +2,7 @@
 """The scorer pool: who is asked, who waits, who is set aside, and how soon it is back."""
 
 import re
+import threading
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from support import checks, ports
 from support.daemon import scorer_section
 from support.messages import make
 from support.mta import Session, burst, send
+from support.timing import by_deadline, in_time, timely
 
 POLICY = "tag = 5.0\nquarantine = off\nreject = off"
 PROTOCOLS = ["spamd", "rspamd", "json"]
@@ -48,23 +50,25 @@ def set_aside_lines(daemon):
 
 def test_least_busy_first(start, scorer):
     """While one server has a message in hand, the others go to the idle one."""
-    servers = [scorer.listen("a"), scorer.listen("b")]
-    daemon = start(servers, deadline="10s")
-    slow = held(daemon, make(headers=[b"X-Test-Delay: 1.5"]))
+    gate = threading.Event()
+    servers = [scorer.listen(name, gate=gate) for name in "ab"]
+    daemon = start(servers, deadline="60s")
+    slow = held(daemon, make(headers=[b"X-Test-Gated: yes"]))
     assert ports.wait_until(lambda: len(scorer.requests()) == 1)
     busy = scorer.requests()[0].listener
     for _ in range(6):
         send(daemon.address, make())
     idle = {"a": "b", "b": "a"}[busy]
     assert [request.listener for request in scorer.requests()[1:]] == [idle] * 6
+    gate.set()
     finish(slow)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_load_is_shared(start, scorer, protocol):
-    servers = [scorer.listen(name, protocol=protocol, seconds=0.3) for name in "abc"]
-    daemon = start(servers, protocol=protocol, deadline="10s", scorer="max_connections = 5")
-    outcomes = burst(daemon.address, [make()] * 15)
+    servers = [scorer.listen(name, protocol=protocol, seconds=1.0) for name in "abc"]
+    daemon = start(servers, protocol=protocol, deadline="20s", scorer="max_connections = 5")
+    outcomes = burst(daemon.address, [make()] * 15, freeze=daemon.pid())
     assert {score_of(outcome) for outcome in outcomes} == {"1.3"}
     assert [len(scorer.requests(name)) for name in "abc"] == [5, 5, 5]
 
@@ -73,23 +77,25 @@ def test_load_is_shared(start, scorer, protocol):
 @pytest.mark.parametrize("slots", [1, 4])
 def test_slots_of_each_server(start, scorer, slots, protocol):
     """Trap 63: never more connections to a server than its max_connections, counted there."""
-    servers = [scorer.listen(name, protocol=protocol, seconds=0.1) for name in "ab"]
-    daemon = start(servers, protocol=protocol, deadline="20s", scorer=f"max_connections = {slots}")
-    outcomes = burst(daemon.address, [make()] * 30)
+    servers = [scorer.listen(name, protocol=protocol, seconds=0.2) for name in "ab"]
+    daemon = start(servers, protocol=protocol, deadline="30s", scorer=f"max_connections = {slots}")
+    outcomes = burst(daemon.address, [make()] * 30, freeze=daemon.pid())
     assert {score_of(outcome) for outcome in outcomes} == {"1.3"}
     assert [scorer.peak(name) for name in "ab"] == [slots, slots]
 
 
 def test_queue_is_first_come_first_served(start, scorer):
     """One slot: the scorer sees the messages in the order in which their ends came."""
-    server = scorer.listen("a", seconds=0.1)
-    daemon = start([server], deadline="20s", scorer="max_connections = 1")
-    first = held(daemon, make(headers=[b"X-Test-Delay: 1.5"]))
+    gate = threading.Event()
+    server = scorer.listen("a", gate=gate)
+    daemon = start([server], deadline="60s", scorer="max_connections = 1")
+    first = held(daemon, make(headers=[b"X-Test-Gated: yes"]))
     assert ports.wait_until(lambda: len(scorer.requests()) == 1)
     sessions = []
     for number in range(8):
         sessions += held(daemon, make(subject=f"number {number}"))
         assert ports.wait_until(lambda n=number: server_state(daemon)["waiting"] == n + 1)
+    gate.set()
     finish(first + sessions)
     subjects = [request.message.partition(b"Subject: ")[2].partition(b"\r\n")[0]
                 for request in scorer.requests()[1:]]
@@ -97,18 +103,18 @@ def test_queue_is_first_come_first_served(start, scorer):
 
 
 def test_queue_that_cannot_be_served_is_answered_at_once(start, scorer):
-    """Two seconds are two scans of one second: the third in the queue is told so at once."""
-    server = scorer.listen("a", seconds=1.0)
-    daemon = start([server], deadline="2500ms", scorer="max_connections = 1")
+    """Five seconds are two scans of two seconds: the third in the queue is told so at once."""
+    server = scorer.listen("a", seconds=2.0)
+    daemon = start([server], deadline="5s", scorer="max_connections = 1")
     assert score_of(send(daemon.address, make())) == "1.3"      # now it knows how long a scan takes
     outcomes = burst(daemon.address, [make()] * 20)
     reasons = [None if score_of(outcome) else checks.unscanned_reason(outcome)
                for outcome in outcomes]
-    at_once = [outcome for outcome in outcomes if outcome.seconds < 0.5]
-    assert len(at_once) >= 17
+    at_once = [outcome for outcome in outcomes if outcome.seconds < 1.0]
+    timely(len(at_once) >= 17, len(at_once))
     assert {checks.unscanned_reason(outcome) for outcome in at_once} == {"overloaded"}
-    assert reasons.count(None) == 2
-    assert max(outcome.seconds for outcome in outcomes) <= 2.6
+    timely(reasons.count(None) == 2, reasons)
+    by_deadline(max(outcome.seconds for outcome in outcomes), 5.0)
 
 
 @pytest.mark.timed
@@ -118,10 +124,11 @@ def test_a_crowd_that_came_before_anybody_knew(start, scorer_process):
     daemon = start([server], deadline="3s", scorer="max_connections = 2")
     outcomes = burst(daemon.address, [make()] * 100)
     at_once = [outcome for outcome in outcomes if outcome.seconds < 1.5 and not score_of(outcome)]
-    assert len(at_once) >= 60
+    timely(len(at_once) >= 60, len(at_once))
     assert {checks.unscanned_reason(outcome) for outcome in at_once} == {"overloaded"}
-    assert len([outcome for outcome in outcomes if score_of(outcome)]) >= 12
-    assert max(outcome.seconds for outcome in outcomes) <= 3.1
+    scored = len([outcome for outcome in outcomes if score_of(outcome)])
+    timely(scored >= 12, scored)
+    by_deadline(max(outcome.seconds for outcome in outcomes), 3.0)
 
 
 def test_nobody_waits_behind_a_crowd_for_nothing(start, scorer):
@@ -130,7 +137,7 @@ def test_nobody_waits_behind_a_crowd_for_nothing(start, scorer):
     daemon = start([server], deadline="1s", scorer="max_connections = 1")
     send(daemon.address, make())
     burst(daemon.address, [make()] * 10)
-    assert ports.wait_until(lambda: score_of(send(daemon.address, make())) == "1.3", 5)
+    assert ports.wait_until(lambda: score_of(send(daemon.address, make())) == "1.3")
 
 
 @pytest.mark.parametrize("how", ["refused", "reset", "nonsense", "error", "hangs up"])
@@ -143,7 +150,8 @@ def test_fails_over_while_time_is_left(start, scorer, how):
     daemon = start(servers, deadline="5s", scorer="hedge_after = off")
     for _ in range(6):
         outcome = send(daemon.address, make(headers=[b"X-Test-At: 10"]))
-        assert score_of(outcome) == "1.3" and outcome.seconds < 1
+        assert score_of(outcome) == "1.3"
+        in_time(outcome.seconds, 1)
 
 
 def test_hedge_takes_the_first_good_answer(start, scorer):
@@ -152,8 +160,9 @@ def test_hedge_takes_the_first_good_answer(start, scorer):
                scorer.listen("b", seconds=3.0, score="3.0")]
     daemon = start(servers, deadline="10s", scorer="hedge_after = 200ms", policy=POLICY)
     outcome = send(daemon.address, make())
-    assert len(scorer.requests()) == 2
-    assert score_of(outcome) == "2.0" and 0.7 < outcome.seconds < 2
+    timely(len(scorer.requests()) == 2, "not hedged")
+    assert score_of(outcome) == "2.0" and outcome.seconds > 0.7
+    in_time(outcome.seconds, 2)
 
 
 def test_hedge_of_a_silent_server_sets_it_aside(start, scorer):
@@ -163,6 +172,7 @@ def test_hedge_of_a_silent_server_sets_it_aside(start, scorer):
     outcomes = [send(daemon.address, make()) for _ in range(8)]
     assert {score_of(outcome) for outcome in outcomes} == {"1.3"}
     assert len(scorer.requests("mute")) == 1
+    daemon.wait_log("is set aside")
     assert len(set_aside_lines(daemon)) == 1
 
 
@@ -173,11 +183,11 @@ def test_pauses_between_probes_grow(start, scorer):
     while not set_aside_lines(daemon):
         assert score_of(send(daemon.address, make())) is None
     probes = len(scorer.times("a"))
-    assert ports.wait_until(lambda: len(scorer.times("a")) >= probes + 9, timeout=20)
+    assert ports.wait_until(lambda: len(scorer.times("a")) >= probes + 9, timeout=60)
     times = scorer.times("a")[probes - 1:]
     gaps = [later - sooner for sooner, later in zip(times[1:], times[2:])]
-    assert gaps[0] < 0.2
-    assert min(gaps[-3:]) >= 0.39
+    in_time(gaps[0], 0.2, gaps)
+    timely(min(gaps[-3:]) >= 0.39, gaps)
     assert not scorer.requests()
 
 
@@ -211,7 +221,7 @@ def test_quick_return(start, scorer, how):
     server = scorer.listen("a", score="7.3")
     port = int(server.rsplit(":", 1)[1])
     daemon = start([server], deadline="500ms")
-    assert score_of(send(daemon.address, make())) == "7.3"
+    timely(score_of(send(daemon.address, make())) == "7.3")
     if how == "refused":
         scorer.refuse("a")
     else:
@@ -227,8 +237,8 @@ def test_quick_return(start, scorer, how):
         scorer.become("a", "correct", score="7.3")
         scorer.clear()
     began = time.monotonic()
-    assert ports.wait_until(lambda: score_of(send(daemon.address, make())), timeout=5, step=0.02)
-    assert time.monotonic() - began <= 1.0
+    assert ports.wait_until(lambda: score_of(send(daemon.address, make())), step=0.02)
+    in_time(time.monotonic() - began, 1.0)
 
 
 @pytest.mark.parametrize("behaviour", ["garbage", "status_only", "rst_at", "error_76"])
@@ -252,9 +262,9 @@ def test_failures_are_said_once_and_counted(start, scorer):
     for _ in range(20):
         send(daemon.address, odd)
         assert score_of(send(daemon.address, make())) == "1.3"
-    said = [line for line in daemon.lines if "scorer x: server" in line]
-    assert len(said) == 1 and f"server {server} failed: " in said[0]
     daemon.stop_cleanly()
+    said = [line for line in daemon.lines if f"scorer x: server {server} failed: " in line]
+    assert len(said) == 1
     counted = daemon.wait_log("the failure was repeated")
     assert re.search(r"was repeated 19 times in \d+ s, now it is asked: ", counted), counted
 
@@ -279,9 +289,9 @@ def test_one_slow_message_sets_nobody_aside(start, scorer):
     daemon = start([server], deadline="600ms")
     slow = held(daemon, make(headers=[b"X-Test-Behaviour: silent"]))
     assert ports.wait_until(lambda: len(scorer.requests()) == 1)
-    assert score_of(send(daemon.address, make())) == "1.3"
+    timely(score_of(send(daemon.address, make())) == "1.3")
     finish(slow)
-    assert score_of(send(daemon.address, make())) == "1.3"
+    timely(score_of(send(daemon.address, make())) == "1.3")
     assert not set_aside_lines(daemon)
 
 
@@ -304,7 +314,7 @@ def test_scorer_sections_are_asked_in_order(start, scorer):
         assert score_of(send(daemon.address, make(), queue_id="4SECOND")) == "2.0"
     assert daemon.message_line("4SECOND")["scorer"] == "y"
     scorer.listen("first", port=port, score="1.0")
-    assert ports.wait_until(lambda: score_of(send(daemon.address, make())) == "1.0", 5)
+    assert ports.wait_until(lambda: score_of(send(daemon.address, make())) == "1.0")
 
 
 def test_second_scorer_when_the_first_turns_out_bad(start, scorer):

@@ -4,6 +4,7 @@
 import os
 import re
 import subprocess
+import threading
 
 import pytest
 from support import checks, ports
@@ -16,6 +17,7 @@ from support.namespace import Unavailable, run_isolated
 
 LINE = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n"     # 64 bytes
 KIB = 1024
+GATED = [b"X-Test-Gated: yes"]      # no answer before the listener's gate is opened
 
 
 def body(size):
@@ -185,14 +187,17 @@ def open_files(daemon, folder):
 def test_large_bodies_lie_in_files_without_names(start, scorer, workspace):
     """Beyond message_memory a body goes to a file that nobody sees; every byte is scored."""
     folder, options = spill_options(workspace)
-    daemon = start([scorer.listen("a", seconds=1.0)], options=options)
+    gate = threading.Event()
+    daemon = start([scorer.listen("a", gate=gate)], options=options,
+                   deadline="60s")
     with Session(daemon.address) as session:
         session.greet()
-        session.prepare(make(body=body(2 * KIB * KIB)))
+        session.prepare(make(headers=GATED, body=body(2 * KIB * KIB)))
         session.milter.send_eom()
         assert ports.wait_until(scorer.requests)
         assert len(open_files(daemon, folder)) == 1
         assert os.listdir(folder) == []
+        gate.set()
         assert session.milter.wait_verdict().kind in ("accept", "continue")
         assert scorer.requests()[0].message.endswith(b"\r\n\r\n" + body(2 * KIB * KIB))
     assert ports.wait_until(lambda: not open_files(daemon, folder))
@@ -201,13 +206,16 @@ def test_large_bodies_lie_in_files_without_names(start, scorer, workspace):
 
 def test_small_bodies_make_no_file(start, scorer, workspace):
     folder, options = spill_options(workspace)
-    daemon = start([scorer.listen("a", seconds=1.0)], options=options)
+    gate = threading.Event()
+    daemon = start([scorer.listen("a", gate=gate)], options=options,
+                   deadline="60s")
     with Session(daemon.address) as session:
         session.greet()
-        session.prepare(make(body=body(60 * KIB)))
+        session.prepare(make(headers=GATED, body=body(60 * KIB)))
         session.milter.send_eom()
         assert ports.wait_until(scorer.requests)
         assert not open_files(daemon, folder)
+        gate.set()
         session.milter.wait_verdict()
 
 

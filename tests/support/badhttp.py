@@ -125,6 +125,8 @@ def serve(exchange, name):
     seconds = exchange.option("seconds") or opinion.seconds
     if seconds:
         exchange.wait(seconds)
+    if opinion.gated:
+        exchange.wait_for_gate()
     find(opinion.behaviour or name)(exchange, request, opinion)
 
 

@@ -124,6 +124,8 @@ def serve(exchange, name):
         exchange.wait(exchange.option("seconds"))
     if opinion.seconds:
         exchange.wait(opinion.seconds)
+    if opinion.gated:
+        exchange.wait_for_gate()
     find(opinion.behaviour or name)(exchange, request, opinion)
 
 

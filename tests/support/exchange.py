@@ -109,6 +109,11 @@ class Exchange:
     def wait(self, seconds):
         self.stopping.wait(seconds)
 
+    def wait_for_gate(self):
+        """Until the listener's option `gate`, a threading.Event, is set."""
+        while not self.stopping.is_set() and not self.option("gate").wait(0.05):
+            pass
+
     def reset(self):
         """Close with RST instead of FIN."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

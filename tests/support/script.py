@@ -19,6 +19,7 @@ class Opinion:
     behaviour: str = None
     at: int = None                              # byte at which rst_at and eof_at act
     seconds: float = None                       # delay
+    gated: bool = False                         # wait until the test opens the listener's gate
     action: str = None                          # rspamd
     members: dict = field(default_factory=dict)  # extra members of a JSON reply
 
@@ -71,6 +72,8 @@ def read(message, options, user=None):
             opinion.at = int(value)
         elif name == "delay":
             opinion.seconds = float(value)
+        elif name == "gated":
+            opinion.gated = True
         elif name == "members":
             opinion.members = json.loads(value)
     return opinion
