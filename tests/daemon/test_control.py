@@ -11,6 +11,7 @@ from support import ports
 from support.daemon import run
 from support.messages import make
 from support.mta import send
+from support.timing import in_time
 
 REQUEST_MAX = 4096      # bytes of a request (base/limits.h: LIMIT_CONTROL_REQUEST)
 
@@ -20,7 +21,7 @@ class Client:
 
     def __init__(self, daemon):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
+        self.socket.settimeout(30)
         self.socket.connect(daemon.control)
         self.lines = self.socket.makefile("rb")
 
@@ -90,7 +91,7 @@ def test_who_goes_without_the_answer_is_no_trouble(pair):
 def test_who_says_nothing_waits_only_for_so_long(pair):
     """One client is served at a time, five seconds long; mail does not notice."""
     with Client(pair.daemon) as silent:
-        assert send(pair.address, make()).seconds < 2
+        in_time(send(pair.address, make()).seconds, 2)
         assert is_served(pair.daemon)
         assert silent.lines.read() == b""
 

@@ -8,9 +8,9 @@ from support import badhttp, checks, ports
 from support.daemon import THRESHOLDS
 from support.messages import make
 from support.mta import send
+from support.timing import by_deadline, in_time
 
 DEADLINE_MS = 700
-LATE_S = DEADLINE_MS / 1000 + 0.1   # the promise: at most 100 ms beyond the deadline
 PLENTY_MS = 10000                   # of time, for answers that must not wait for a deadline
 CAP = 1024 * 1024                   # of a reply's body
 SLACK = 8 * 1024 * 1024             # what the kernels between the two hold besides
@@ -81,7 +81,8 @@ def test_stalling(start, scorer, protocol, behaviour):
     outcome, line, _ = run(start, scorer, protocol, behaviour)
     assert checks.unscanned_reason(outcome) == "timeout" == line["reason"]
     assert_no_score(line)
-    assert DEADLINE_MS / 1000 - 0.25 < outcome.seconds < LATE_S
+    assert DEADLINE_MS / 1000 - 0.25 < outcome.seconds
+    by_deadline(outcome.seconds, DEADLINE_MS / 1000)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -90,7 +91,7 @@ def test_a_body_that_nobody_reads(start, scorer, protocol):
     outcome, line, _ = run(start, scorer, protocol, "deaf",
                            message=make(body=b"0123456789abcdef\r\n" * 600000), deadline=1500)
     assert checks.unscanned_reason(outcome) == "timeout" == line["reason"]
-    assert outcome.seconds < 1.6
+    by_deadline(outcome.seconds, 1.5)
 
 
 @pytest.mark.parametrize("protocol,behaviour", cases(GOOD))
@@ -135,7 +136,8 @@ def test_floods_are_cut_off(start, scorer, behaviour):
 def test_bombs_do_not_go_off(start, scorer, behaviour):
     """F8: 64 MB in 64 KB: nothing is unpacked, or no further than to the cap."""
     _, line, daemon = run(start, scorer, "json", behaviour, deadline=5000)
-    assert line["reason"] == "malformed" and int(line["total_ms"]) < 1500
+    assert line["reason"] == "malformed"
+    in_time(int(line["total_ms"]) / 1000, 1.5)
     assert daemon.is_sanitized() or daemon.peak_rss_kib() < 32 * 1024
 
 
@@ -219,7 +221,7 @@ def test_recovers_when_the_scorer_returns(start, scorer, protocol):
     scorer.refuse("x")
     assert checks.unscanned_reason(send(daemon.address, make())) == "refused"
     scorer.listen("x", protocol=protocol, port=port, score="7.3")
-    daemon.wait_log(lambda line: line.endswith(" answers"), timeout=2)
+    daemon.wait_log(lambda line: line.endswith(" answers"))
     assert checks.status(send(daemon.address, make()))["score"] == "7.3"
 
 
@@ -232,7 +234,7 @@ def test_health_path(start, scorer):
         "is set aside" in line for line in daemon.lines))
     scorer.clear()
     scorer.become("x", "correct", score="7.3", ping=False)
-    assert ports.wait_until(lambda: scorer.requests("x"), timeout=3)
+    assert ports.wait_until(lambda: scorer.requests("x"))
     assert scorer.requests("x")[0].verb == "GET /well"
     # the scripted service answers the probe with 200 as it answers everything
     daemon.wait_log(lambda line: line.endswith(" answers"))
@@ -261,7 +263,7 @@ def test_hedges_a_silent_server(start, scorer):
     for _ in range(4):
         outcome = send(daemon.address, make())
         assert checks.status(outcome)["score"] == "7.3"
-        assert outcome.seconds < 1.0
+        in_time(outcome.seconds, 1.0)
 
 
 def test_late_verdict(start, scorer):
@@ -271,7 +273,8 @@ def test_late_verdict(start, scorer):
                    policy=f"{THRESHOLDS}\non_failure = tempfail")
     message = make()
     first = send(daemon.address, message)
-    assert first.kind == "replycode" and first.seconds < 0.4
+    assert first.kind == "replycode"
+    by_deadline(first.seconds, 0.3)
     daemon.wait_log("a late verdict came")
     again = send(daemon.address, message, queue_id="4AGAIN")
     assert checks.status(again)["score"] == "7.3"

@@ -13,6 +13,7 @@ from support.badscorer import BadScorer
 from support.daemon import Daemon, Workspace, knows, run
 from support.messages import make
 from support.mta import send
+from support.timing import in_time
 
 pytestmark = pytest.mark.skipif(not knows('http_listen = "127.0.0.1:9885"'),
                                 reason="a build without libmicrohttpd")
@@ -149,7 +150,7 @@ def test_a_port_that_is_taken(workspace):
         daemon = Daemon(["tcp://127.0.0.1:9"], workspace=workspace,
                         options=f'http_listen = "127.0.0.1:{port}"')
         daemon.spawn()
-        assert daemon.process.wait(10) == 1
+        assert daemon.process.wait(60) == 1
         line = daemon.wait_log("http_listen: cannot listen on")
         assert f"127.0.0.1:{port}" in line and "in use" in line
         assert not ports.answers(daemon.address)
@@ -186,9 +187,9 @@ def test_only_those_who_are_allowed(begin):
 
 def test_who_says_nothing_or_drips_is_closed(served):
     """Slow loris: a connection ends after its time, whatever it sends meanwhile."""
+    began = time.monotonic()
     with served.connect() as silent, served.connect() as dripping:
         dripping.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
-        began = time.monotonic()
         dripping.settimeout(0.2)
         try:
             while time.monotonic() - began < LIFETIME + 5:
@@ -200,19 +201,21 @@ def test_who_says_nothing_or_drips_is_closed(served):
                     pass
         except ConnectionError:
             pass
-        assert LIFETIME - 0.5 < time.monotonic() - began < LIFETIME + 1.5
-        silent.settimeout(2)
+        took = time.monotonic() - began
+        assert took > LIFETIME - 0.5
+        in_time(took, LIFETIME + 1.5)
+        silent.settimeout(30)
         assert silent.recv(1) == b""
     assert served.get("/health")[0] == 200
 
 
 def test_a_crowd_waits_its_turn(served):
     """More connections than are answered: the rest wait, and mail does not."""
-    before = served.daemon.fds()
+    before = served.daemon.settled_fds()
     crowd = [served.connect() for _ in range(CONNECTIONS + 8)]
     assert ports.wait_until(lambda: served.daemon.fds() >= before + CONNECTIONS)
     assert served.daemon.fds() <= before + CONNECTIONS + 1
-    assert send(served.daemon.address, make()).seconds < 1.0
+    in_time(send(served.daemon.address, make()).seconds, 1.0)
     for connection in crowd:
         connection.close()
     assert ports.wait_until(lambda: served.get("/health")[0] == 200)
@@ -240,11 +243,12 @@ def test_garbage(served, garbage):
 
 
 def test_who_reads_nothing_is_closed(served):
+    before = served.daemon.settled_fds()
     with served.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-        before = served.daemon.fds()
+        assert ports.wait_until(lambda: served.daemon.fds() > before)
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert ports.wait_until(lambda: served.daemon.fds() <= before - 1, timeout=LIFETIME + 2)
+        assert ports.wait_until(lambda: served.daemon.fds() <= before)
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool here")

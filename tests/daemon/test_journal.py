@@ -14,6 +14,7 @@ from support.journal import Journal, available
 from support.messages import make
 from support.mta import Session, send
 from support.namespace import Unavailable, isolated
+from support.timing import in_time
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs root and systemd-journald")
 
@@ -72,10 +73,10 @@ def test_what_is_about_a_message_has_its_id():
         place.scorer.refuse("good")
         send(daemon.address, make(), queue_id="4WHY")
         place.journal.wait("SPAMBRIDGE_ID=4WHY", "PRIORITY=7")
+        place.journal.wait("SPAMBRIDGE_ID=4WHY", "PRIORITY=6")
         texts = [record["MESSAGE"] for record in place.journal.records("SPAMBRIDGE_ID=4WHY")]
         assert texts[0].startswith("id=4WHY ") and texts[1].startswith("4WHY: no score: ")
-        warned = place.journal.records("PRIORITY=4")
-        assert any("is set aside" in record["MESSAGE"] for record in warned)
+        place.journal.wait("PRIORITY=4", "--grep=is set aside")
         daemon.stop_cleanly()
 
 
@@ -118,10 +119,11 @@ def test_a_frozen_journal_holds_up_no_mail():
         with Session(daemon.address) as session:
             session.greet()
             slowest = max(session.send_message(make()).seconds for _ in range(1500))
-        assert slowest < 0.5
+        in_time(slowest, 0.5)
         assert daemon.status()["log_dropped"] > 0
         status, took = daemon.stop()
-        assert status == 0 and took < 3
+        assert status == 0
+        in_time(took, 3)
 
 
 @isolated

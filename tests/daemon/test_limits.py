@@ -18,6 +18,7 @@ from support.daemon import Daemon, run
 from support.messages import make
 from support.milter import MilterClosed
 from support.mta import Session, burst, send
+from support.timing import by_deadline, in_time, timely
 
 TGKILL = 234    # x86-64; see test_signals_of_other_threads
 
@@ -68,7 +69,7 @@ class Load:
             except OSError as error:
                 self.broken.append((sent, error))
 
-    def wait(self, count, timeout=30):
+    def wait(self, count, timeout=60):
         """Until that many more messages have been answered."""
         goal = len(self.outcomes) + count
         assert ports.wait_until(lambda: len(self.outcomes) >= goal, timeout), self.broken[-3:]
@@ -96,7 +97,7 @@ def test_max_sessions(start, scorer):
         def taken():
             with Session(daemon.address) as late:
                 return late.greet().kind == "continue"
-        assert ports.wait_until(taken, timeout=5)
+        assert ports.wait_until(taken)
 
 
 def test_too_few_descriptors_refuse_the_start(workspace):
@@ -104,7 +105,7 @@ def test_too_few_descriptors_refuse_the_start(workspace):
     daemon = Daemon(["tcp://127.0.0.1:9"], workspace=workspace, limits=["--nofile=200:200"],
                     options="max_sessions = 1000")
     daemon.spawn()
-    assert daemon.process.wait(10) == 1
+    assert daemon.process.wait(60) == 1
     daemon.kill()
     text = "\n".join(daemon.lines)
     assert "max_sessions = 1000" in text and "200" in text and "LimitNOFILE" in text
@@ -127,16 +128,16 @@ def test_exhausted_descriptors(start, scorer):
         client.setblocking(False)
         client.connect_ex(daemon.address[5:])
         clients.append(client)
-    assert ports.wait_until(lambda: daemon.fds() >= 126, timeout=10), daemon.fds()
+    assert ports.wait_until(lambda: daemon.fds() >= 126), daemon.fds()
     began, used = time.monotonic(), daemon.cpu_seconds()
     threading.Event().wait(2)
     share = (daemon.cpu_seconds() - used) / (time.monotonic() - began)
     for client in clients:
         client.close()
     began = time.monotonic()
-    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())), timeout=10)
-    assert time.monotonic() - began <= 1.0
-    assert share <= 0.05, share
+    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())))
+    in_time(time.monotonic() - began, 1.0)
+    timely(share <= 0.05, share)
 
 
 @contextlib.contextmanager
@@ -152,11 +153,11 @@ def injected(daemon, what):
         with open(f"/proc/{daemon.pid()}/status", encoding="ascii") as file:
             return f"TracerPid:\t{tracer.pid}\n" in file.read()
     try:
-        assert ports.wait_until(attached, timeout=10)
+        assert ports.wait_until(attached)
         yield
     finally:
         tracer.send_signal(signal.SIGINT)
-        tracer.wait(10)
+        tracer.wait(60)
         tracer.stderr.close()
 
 
@@ -166,28 +167,28 @@ def test_no_more_threads(start, scorer_process):
                    scorer="max_connections = 50")
     assert is_scored(send(daemon.address, make()))
     with injected(daemon, ("clone,clone3", "error=EAGAIN")):
-        outcomes = burst(daemon.address, [make()] * 8, timeout=20)
+        outcomes = burst(daemon.address, [make()] * 8, timeout=60)
         assert all(outcome.verdict is not None for outcome in outcomes)
     assert daemon.alive()
     began = time.monotonic()
-    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())), timeout=10)
-    assert time.monotonic() - began <= 1.0
+    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())))
+    in_time(time.monotonic() - began, 1.0)
     outcomes = burst(daemon.address, [make()] * 20)
     assert all(is_scored(outcome) for outcome in outcomes)
-    assert max(outcome.seconds for outcome in outcomes) < 1.5
+    in_time(max(outcome.seconds for outcome in outcomes), 1.5)
 
 
 @pytest.mark.timed
-def test_thousand_sessions_and_five_slots(start, scorer_process, many_descriptors):
+def test_thousand_sessions_and_five_slots(start, scorer_process, cost, many_descriptors):
     """F34: every one of a thousand has its answer by the deadline, the five slots are used."""
     server = scorer_process.listen("a", seconds=0.1, children=5)
     daemon = start([server], deadline="3s", scorer="max_connections = 5")
     outcomes = burst(daemon.address, [make()] * 1000)
     assert all(outcome.verdict is not None for outcome in outcomes)
     slowest = sorted(outcome.seconds for outcome in outcomes)
-    assert slowest[-1] <= 3.1, slowest[-5:]
+    by_deadline(slowest[-1], 3.0 + cost(1000), slowest[-5:])
     scored = [outcome for outcome in outcomes if is_scored(outcome)]
-    assert len(scored) >= 60
+    timely(len(scored) >= 60, len(scored))
     for outcome in outcomes:
         if outcome not in scored:
             assert checks.unscanned_reason(outcome) in ("overloaded", "timeout")
@@ -195,14 +196,14 @@ def test_thousand_sessions_and_five_slots(start, scorer_process, many_descriptor
 
 
 @pytest.mark.timed
-@pytest.mark.parametrize("count,limit_s", [(40, 1.2), (200, 1.5)])
-def test_scans_that_begin_together_run_together(start, scorer_process, count, limit_s):
+@pytest.mark.parametrize("count", [40, 200])
+def test_scans_that_begin_together_run_together(start, scorer_process, count):
     """facts E3: libmilter's workers do not queue one scan behind another; three times in a row."""
-    server = scorer_process.listen("slow", seconds=1.0)
+    server = scorer_process.listen("slow", seconds=2.0)
     daemon = start([server], deadline="10s", scorer="max_connections = 500")
     for _ in range(3):
         outcomes = burst(daemon.address, [make()] * count, freeze=daemon.pid())
-        assert max(outcome.seconds for outcome in outcomes) <= limit_s
+        in_time(max(outcome.seconds for outcome in outcomes), 3.5)
         assert all(is_scored(outcome) for outcome in outcomes)
 
 
@@ -229,7 +230,7 @@ def test_reloads_under_load(start, scorer_process, how):
     load.stop()
     assert not load.broken
     assert all(is_scored(outcome) for outcome in load.outcomes)
-    assert max(outcome.seconds for outcome in load.outcomes) < 3
+    in_time(max(outcome.seconds for outcome in load.outcomes), 3)
     assert daemon.alive()
 
 
@@ -240,7 +241,7 @@ def test_stop_under_load(start, scorer_process):
     load = Load(daemon, senders=20)
     load.wait(40)
     daemon.signal(signal.SIGTERM)
-    assert daemon.process.wait(10) == 0
+    assert daemon.process.wait(60) == 0
     load.stop()
     unanswered = [error for sent, error in load.broken if sent]
     assert not unanswered, unanswered
@@ -270,7 +271,8 @@ def test_silent_connections_hold_up_nobody(start, scorer):
     silent = [ports.connect(daemon.address) for _ in range(20)]
     for _ in range(5):
         outcome = send(daemon.address, make())
-        assert is_scored(outcome) and outcome.seconds < 1.5
+        assert is_scored(outcome)
+        in_time(outcome.seconds, 1.5)
     for sock in silent:
         sock.close()
 
@@ -286,7 +288,7 @@ def test_half_a_packet_holds_up_nobody(start, scorer):
         for _ in range(5):
             began = time.monotonic()
             assert is_scored(send(daemon.address, make()))
-            assert time.monotonic() - began < 1.5
+            in_time(time.monotonic() - began, 1.5)
         for sock in crowd:
             sock.close()
 
@@ -298,8 +300,8 @@ def test_connection_lost_in_mid_message(start, scorer):
         with contextlib.suppress(MilterClosed), Session(daemon.address) as session:
             if session.greet().kind == "continue":
                 session.prepare(make())
-    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())), timeout=5)
-    assert daemon.status()["messages"] == 0
+    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())))
+    assert ports.wait_until(lambda: daemon.status()["messages"] == 0)
 
 
 def test_a_long_refusal_is_cut(start, scorer):

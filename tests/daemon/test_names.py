@@ -16,6 +16,7 @@ from support.daemon import Daemon, Workspace
 from support.messages import make
 from support.mta import burst, send
 from support.namespace import Unavailable, own_resolver, run_isolated
+from support.timing import in_time
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
 QUICK = "options timeout:1 attempts:1"
@@ -81,7 +82,7 @@ def is_scored(outcome):
     return "score=" in (outcome.header("X-Spam-Status") or "")
 
 
-def wait_scored(daemon, timeout=10):
+def wait_scored(daemon, timeout=30):
     began = time.monotonic()
     assert ports.wait_until(lambda: is_scored(send(daemon.address, make())), timeout, step=0.02), \
         "\n".join(daemon.lines)
@@ -91,7 +92,7 @@ def wait_scored(daemon, timeout=10):
 @with_names()
 def test_a_name_is_looked_up_at_the_start(place):
     daemon = place.start([place.named(place.scorer.listen("a"))])
-    wait_scored(daemon, timeout=5)
+    wait_scored(daemon)
     outcomes = [send(daemon.address, make()) for _ in range(20)]
     assert all(is_scored(outcome) for outcome in outcomes)
     queries = place.names.queries
@@ -106,12 +107,13 @@ def test_start_while_the_resolver_hangs(place):
     """F14: the start does not wait, mail does not wait, and the stop does not wait."""
     began = time.monotonic()
     daemon = place.start([place.named(place.scorer.listen("a"))], deadline="5s")
-    assert time.monotonic() - began < 2.0
+    in_time(time.monotonic() - began, 2.0)
     outcomes = burst(daemon.address, [make()] * 10)
     assert {checks.unscanned_reason(outcome) for outcome in outcomes} == {"refused"}
-    assert max(outcome.seconds for outcome in outcomes) < 0.5
+    in_time(max(outcome.seconds for outcome in outcomes), 0.5)
     status, took = daemon.stop()
-    assert status == 0 and took < 2.0
+    assert status == 0
+    in_time(took, 2.0)
 
 
 @with_names(mode="hang")
@@ -128,7 +130,7 @@ def test_a_resolver_that_comes_to_life(place):
     daemon = place.start([place.named(place.scorer.listen("a"))])
     assert "scorer.test" in daemon.wait_log("cannot look up scorer host")
     place.names.mode = "answer"
-    assert wait_scored(daemon, timeout=15) < 8
+    in_time(wait_scored(daemon), 8)
 
 
 @with_names(options=QUICK)
@@ -142,7 +144,8 @@ def test_last_good_address_stays(place):
         queries = place.names.queries
         while place.names.queries < queries + 2:
             outcome = send(daemon.address, make())
-            assert is_scored(outcome) and outcome.seconds < 0.5, mode
+            assert is_scored(outcome), mode
+            in_time(outcome.seconds, 0.5, mode)
     complaints = [line for line in daemon.lines if "cannot look up" in line]
     assert complaints and "last address stays in use" in complaints[0]
     assert len(complaints) <= 2         # said once, not at every turn
@@ -156,14 +159,14 @@ def test_a_changed_address_is_adopted(place):
     daemon = place.start([place.named(server)], options="resolve_every = 1s")
     wait_scored(daemon)
     place.listen_at("127.0.0.7", "new", port, score="2.0")
+    scores = [checks.status(send(daemon.address, make()))["score"]]
     place.names.addresses = ["127.0.0.7"]
-    scores = []
 
     def moved_over():
         outcome = send(daemon.address, make())
         scores.append(checks.status(outcome)["score"])
         return scores[-1] == "2.0"
-    assert ports.wait_until(moved_over, timeout=10, step=0.02)
+    assert ports.wait_until(moved_over, step=0.02)
     assert set(scores) == {"1.0", "2.0"}
 
 

@@ -26,7 +26,7 @@ def held(start, scorer):
 
 def hold(daemon, recipients=("bob@example.com",), **how):
     """Send a message that is held; its id."""
-    queue_id = f"4H{len(daemon.message_lines())}"
+    queue_id = f"4H{len(daemon.all_message_lines())}"
     outcome = send(daemon.address, make(score=11.0, **how), recipients=list(recipients),
                    queue_id=queue_id)
     assert outcome.kind == "discard"

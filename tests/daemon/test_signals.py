@@ -8,6 +8,7 @@ import pytest
 from support import checks
 from support.messages import make
 from support.mta import Session, send
+from support.timing import in_time
 
 
 def test_reload_takes_a_new_configuration(start, scorer):
@@ -86,7 +87,7 @@ def test_stop_answers_what_is_in_flight(start, scorer, number):
         assert verdict.kind in ("accept", "continue")
         assert [edit for edit in verdict.edits if b"X-Spam-Flag" in edit]
         session.close()
-    assert daemon.process.wait(5) == 0
+    assert daemon.process.wait(60) == 0
 
 
 @pytest.mark.timed
@@ -96,7 +97,8 @@ def test_stop_is_bounded_by_the_deadline(start, scorer):
     daemon = start([server], deadline="2s", scorer="max_connections = 50")
     sessions = held(daemon, 5)
     status, took = daemon.stop()
-    assert status == 0 and took < 3.1
+    assert status == 0
+    in_time(took, 3.1)
     for session in sessions:
         assert session.milter.wait_verdict().kind in ("accept", "continue")
         session.close()
@@ -109,7 +111,8 @@ def test_idle_stop_is_quick(start, scorer):
     idle = Session(daemon.address)
     idle.greet()
     status, took = daemon.stop()
-    assert status == 0 and took < 2.0
+    assert status == 0
+    in_time(took, 2.0)
     assert not os.path.exists(daemon.workspace.file("milter.sock"))
     idle.close()
 

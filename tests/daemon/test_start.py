@@ -14,9 +14,10 @@ from support import checks, ports
 from support.daemon import Daemon, run, test_user as account
 from support.messages import make
 from support.mta import send
+from support.timing import in_time
 
 
-def ends_with_failure(daemon, timeout=10):
+def ends_with_failure(daemon, timeout=60):
     """Start a daemon that must refuse; returns its log."""
     daemon.spawn()
     status = daemon.process.wait(timeout)
@@ -62,8 +63,9 @@ def test_notify_socket_that_nobody_reads(made):
     assert send(daemon.address, make()).kind in ("accept", "continue")
     # long enough for a loop that speaks once a second to have spoken
     ports.wait_until(lambda: False, timeout=2.5)
-    status, took = daemon.stop(timeout=20)
-    assert status == 0 and took < 2.0
+    status, took = daemon.stop()
+    assert status == 0
+    in_time(took, 2.0)
 
 
 @pytest.mark.parametrize("mode", ["0660", "0600", "0666"])
@@ -304,7 +306,7 @@ def test_watchdog(made, period, asked):
     daemon.keep_notify = True
     daemon.start()
     heard = b""
-    daemon.notify.settimeout(10 if asked else 1.5)
+    daemon.notify.settimeout(30 if asked else 1.5)
     with contextlib.suppress(TimeoutError):
         while b"WATCHDOG=1" not in heard:
             heard += daemon.notify.recv(4096)
@@ -321,7 +323,7 @@ def test_notify_socket_addresses(made, path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         if path == "@abstract":
             listener.bind("\0" + name[1:])
-            listener.settimeout(20)
+            listener.settimeout(60)
         daemon.spawn()
         daemon.wait_log("listens on")
         if path == "@abstract":

@@ -9,6 +9,7 @@ from support.daemon import has_quarantine, run
 from support.messages import make
 from support.mta import send
 from support.process import wait_until
+from support.timing import by_deadline, in_time
 
 pytestmark = pytest.mark.skipif(not has_quarantine(), reason="this build has no quarantine")
 
@@ -55,7 +56,8 @@ def alarm_is_everywhere(daemon, word):
     """Log, status for people and programs, metrics."""
     daemon.wait_log(lambda text: "ALARM" in text and word in text)
     status = daemon.status()
-    assert word in status["quarantine"]["trouble"] and status["health"] == "degraded"
+    assert word in status["quarantine"]["trouble"]
+    assert wait_until(lambda: daemon.status()["health"] == "degraded")
     text = run("spambridgectl", "-c", daemon.config_path, "status").stdout
     assert "ALARM" in text and word in text and text.startswith("degraded")
     assert metrics(daemon)["alarm"] == 1
@@ -63,7 +65,7 @@ def alarm_is_everywhere(daemon, word):
 
 
 def is_well(daemon):
-    daemon.wait_log("the quarantine is well again", timeout=20)
+    daemon.wait_log("the quarantine is well again")
     assert daemon.status()["quarantine"]["trouble"] == "" and metrics(daemon)["alarm"] == 0
     return True
 
@@ -111,7 +113,7 @@ def test_it_says_so_before_it_is_full(limited):
     daemon = limited("max_items = 5")
     for name in "ABCDE":
         assert hold(daemon, f"4{name}").kind == "discard"
-    daemon.wait_log("nearly full", timeout=20)
+    daemon.wait_log("nearly full")
     assert daemon.status()["quarantine"]["filling"] is True
     assert "NEARLY FULL" in run("spambridgectl", "-c", daemon.config_path, "status").stdout
 
@@ -225,7 +227,7 @@ def test_signs_of_life_while_the_disk_is_slow(slow):
     assert outcome.kind == "discard" and outcome.seconds > 4.9
     moments = [0.0, *outcome.verdict.progress, outcome.seconds]
     assert len(moments) >= 4
-    assert max(b - a for a, b in zip(moments, moments[1:])) < 3.5
+    in_time(max(b - a for a, b in zip(moments, moments[1:])), 3.5, moments)
 
 
 def test_never_beyond_the_deadline(slow):
@@ -233,8 +235,9 @@ def test_never_beyond_the_deadline(slow):
     daemon = slow(6_000_000, "3s")
     outcome = hold(daemon, "4LATE")
     assert outcome.reply.code == 451
-    assert 3.0 <= outcome.seconds < 3.0 + 0.1 + 0.4     # strace stops the daemon at each call
+    assert outcome.seconds >= 3.0
+    by_deadline(outcome.seconds, 3.0 + 0.4)     # strace stops the daemon at each call
     status = daemon.status()["quarantine"]
     assert "too slow" in status["trouble"] and status["too_slow"] == 1
     assert wait_until(lambda: not items(daemon) and not os.listdir(
-        daemon.workspace.file("quarantine/tmp")), timeout=20)
+        daemon.workspace.file("quarantine/tmp")))

@@ -14,6 +14,7 @@ from support import checks, ports
 from support.messages import make
 from support.mta import burst, send
 from support.spamassassin import GTUBE, Spamd
+from support.timing import by_deadline, in_time
 
 
 def is_scored(outcome):
@@ -99,7 +100,7 @@ def test_verified_by_name(start, scorer, authority, protocol):
     server = tls_listener(scorer, certificate, protocol=protocol)
     ca_file = f'ca_file = "{authority.certificate}"'
     daemon = start([server.replace("127.0.0.1", "localhost")], protocol=protocol, scorer=ca_file)
-    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())), timeout=5)
+    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())))
     by_address = start([server], protocol=protocol, scorer=ca_file)
     scorer.clear()
     fails_clearly(by_address, scorer, "127.0.0.1")
@@ -129,7 +130,7 @@ def test_plain_server_on_the_port(start, scorer, authority):
     daemon = start([server], scorer=f'ca_file = "{authority.certificate}"', deadline="2s")
     outcome = send(daemon.address, make())
     assert checks.unscanned_reason(outcome) in ("refused", "timeout")
-    assert outcome.seconds <= 2.1
+    by_deadline(outcome.seconds, 2)
     assert not scorer.requests(pings=True)
 
 
@@ -140,7 +141,7 @@ def test_server_that_breaks_off_the_handshake(start, scorer, authority, behaviou
     daemon = start([server], scorer=f'ca_file = "{authority.certificate}"', deadline="1s")
     outcome = send(daemon.address, make())
     checks.unscanned_reason(outcome)
-    assert outcome.seconds <= 1.1
+    by_deadline(outcome.seconds, 1)
 
 
 def test_missing_ca_file(start, scorer, good, workspace):
@@ -178,7 +179,7 @@ def test_stalls_inside_tls(start, scorer, authority, good, behaviour):
     daemon = start([server], scorer=f'ca_file = "{authority.certificate}"', deadline="1s")
     outcome = send(daemon.address, make())
     assert checks.unscanned_reason(outcome) == "timeout"
-    assert outcome.seconds <= 1.1
+    by_deadline(outcome.seconds, 1)
 
 
 def test_a_slow_handshake_does_not_keep_a_server_away(start, scorer, authority, good):
@@ -190,7 +191,7 @@ def test_a_slow_handshake_does_not_keep_a_server_away(start, scorer, authority, 
     while not [line for line in daemon.lines if "is set aside" in line]:
         checks.unscanned_reason(send(daemon.address, make()))
     scorer.become("a", "correct", handshake_seconds=0.6)
-    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())), timeout=10)
+    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())))
 
 
 def test_large_message(start, scorer, authority, good):
@@ -236,8 +237,8 @@ def test_the_real_spamd(start, real_spamd):
     checks.unscanned_reason(send(daemon.address, make()))
     real_spamd.start()
     began = time.monotonic()
-    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())), timeout=10)
-    assert time.monotonic() - began <= 1.0
+    assert ports.wait_until(lambda: is_scored(send(daemon.address, make())))
+    in_time(time.monotonic() - began, 1.0)
 
 
 def test_the_real_spamd_is_not_trusted_unasked(start, real_spamd):

@@ -218,7 +218,7 @@ class Daemon:
             self._reader.start()
         return self
 
-    def start(self, timeout=30.0):
+    def start(self, timeout=60.0):
         """Start and wait until the socket answers; RuntimeError with the log if it never does."""
         self.spawn()
         self.ready = self.wait_ready(timeout)
@@ -226,8 +226,8 @@ class Daemon:
             self.notify.close()
         return self
 
-    def wait_ready(self, timeout=30.0):
-        """Wait for READY=1, or for the socket where the build has no sd_notify.
+    def wait_ready(self, timeout=60.0):
+        """Wait for READY=1, or for the socket where nobody says so for half of the time.
 
         Returns the way in which readiness was seen: "notify" or "connect".
         """
@@ -241,7 +241,7 @@ class Daemon:
                 pass
             if self.process.poll() is not None:
                 break
-            if time.monotonic() > deadline - timeout + 2 and ports.answers(self.address):
+            if time.monotonic() > deadline - timeout / 2 and ports.answers(self.address):
                 return "connect"
         self.kill()
         raise RuntimeError("the daemon did not get ready:\n" + "\n".join(self.lines))
@@ -254,7 +254,7 @@ class Daemon:
         with self._news:
             self._news.notify_all()
 
-    def wait_log(self, wanted, timeout=10.0):
+    def wait_log(self, wanted, timeout=30.0):
         """The first log line for which wanted(line) is true, or that contains the text wanted."""
         test = wanted if callable(wanted) else lambda line: wanted in line
         deadline = time.monotonic() + timeout
@@ -278,14 +278,22 @@ class Daemon:
 
     def last_words(self):
         """All lines of a process that has ended."""
-        self._reader.join(5)
+        self._reader.join(30)
         return self.lines[self._lines_before:]
 
-    def message_line(self, queue_id, timeout=10.0):
+    def message_line(self, queue_id, timeout=30.0):
         """The log line of the message with that queue id, as ordered pairs."""
         line = self.wait_log(
             lambda text: parse_pairs(text).get("id") == queue_id and "total_ms=" in text, timeout)
         return parse_pairs(line[re.search(r"\bid=", line).start():])
+
+    def all_message_lines(self):
+        """message_lines(), once every message that this process has answered has its own."""
+        def complete():
+            lines = sum("total_ms=" in line for line in self.lines[self._lines_before:])
+            return lines + self._forgotten >= sum(self.ask()["counters"].values())
+        assert ports.wait_until(complete), "\n".join(self.lines[-40:])
+        return self.message_lines()
 
     def message_lines(self):
         """All messages' lines so far, as ordered pairs."""
@@ -329,7 +337,7 @@ class Daemon:
         """The control socket's answer, or None when nobody gives one."""
         try:
             with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(3)
+                client.settimeout(20)
                 client.connect(self.control)
                 client.sendall(json.dumps({"version": 1, "command": command}).encode() + b"\n")
                 with client.makefile("rb") as answer:
@@ -362,7 +370,7 @@ class Daemon:
                 or lines >= answered and status["messages"] > 0
             return (0 <= status["received"] - answered <= status["messages"] and logged
                     and status["begun"] == answered + status["abandoned"] + status["messages"])
-        assert ports.wait_until(holds, timeout=10, step=0.05), "; ".join(seen)
+        assert ports.wait_until(holds, step=0.05), "; ".join(seen)
 
     def _is_frozen(self):
         with open(f"/proc/{self.pid()}/stat", encoding="ascii") as file:
@@ -391,7 +399,7 @@ class Daemon:
 
     def _finish(self):
         if self._reader:
-            self._reader.join(5)
+            self._reader.join(30)
         if self.process and self.process.stderr:
             self.process.stderr.close()
         self.notify.close()
@@ -421,6 +429,16 @@ class Daemon:
     def fds(self):
         """Number of open descriptors."""
         return len(os.listdir(f"/proc/{self.pid()}/fd"))
+
+    def settled_fds(self):
+        """Number of open descriptors, once it stays the same: clients that left are forgotten."""
+        seen = [self.fds()]
+
+        def settled():
+            seen.append(self.fds())
+            return len(seen) > 5 and len(set(seen[-6:])) == 1
+        assert ports.wait_until(settled, step=0.1), seen
+        return seen[-1]
 
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid()}/task"))

@@ -35,7 +35,7 @@ class Journal:
         os.makedirs("/run/log/journal")
         self.process = subprocess.Popen([PROGRAM], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        assert ports.wait_until(lambda: os.path.exists("/run/systemd/journal/socket"), timeout=10)
+        assert ports.wait_until(lambda: os.path.exists("/run/systemd/journal/socket"))
 
     def records(self, *words):
         """What journalctl finds, as dictionaries of fields."""
@@ -43,7 +43,7 @@ class Journal:
                               capture_output=True, text=True, check=False)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def wait(self, *words, timeout=10):
+    def wait(self, *words, timeout=30):
         """The records, as soon as there is one."""
         found = []
 
@@ -61,4 +61,4 @@ class Journal:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)

@@ -190,7 +190,7 @@ class Milter:
                 return found
             self.feed()
 
-    def at_eof(self, timeout=5.0):
+    def at_eof(self, timeout=30.0):
         """True if the filter closes the connection within the time given."""
         self.sock.settimeout(timeout)
         try:

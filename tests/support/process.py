@@ -21,7 +21,7 @@ def run(command, explain, data=None):
     return done.stdout
 
 
-def wait_until(condition, timeout=10.0, step=0.005):
+def wait_until(condition, timeout=30.0, step=0.005):
     """Poll condition() until it is true; return its value, or the last false one at the timeout.
 
     For state that offers no descriptor to wait on (a process list, a counter in /proc).
@@ -34,7 +34,7 @@ def wait_until(condition, timeout=10.0, step=0.005):
         select.select([], [], [], step)
 
 
-def wait_for(ready, what, explain=lambda: "", timeout=20, kill_group=None):
+def wait_for(ready, what, explain=lambda: "", timeout=60, kill_group=None):
     """wait_until() that raises: says what it waited for, and explain(), if it never came.
 
     kill_group: a process group that is killed first then.
