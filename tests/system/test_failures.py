@@ -7,13 +7,13 @@ import time
 import pytest
 
 from support.spamassassin import GTUBE, MARKS, mark_points, phrase
+from support.timing import by_deadline, in_time
 from system.chain import mail, status_of
 
 pytestmark = pytest.mark.outages
 
 # what SMTP itself and a loaded test machine may add to the daemon's own 100 ms
 SMTP_SLACK_S = 1.0
-DAEMON_SLACK_MS = 100
 SESSION_MESSAGES = 20
 PACE_S = 0.03       # a spamd that is down answers at once: do not bury Postfix meanwhile
 
@@ -47,7 +47,7 @@ def test_spamd_stopped_tempfail(either):
     wait_scored(chain)
 
 
-def wait_scored(chain, timeout=10):
+def wait_scored(chain, timeout=60):
     """A server that is back is used again soon; how soon is the pool's business."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
@@ -66,14 +66,14 @@ def test_frozen_spamd_is_answered_by_the_deadline(either, on_failure, code):
     reply = chain.send(mail(phrase("SB_TWENTY")))
     took = time.monotonic() - began
     assert reply.code == code
-    assert took < 2.0 + SMTP_SLACK_S
+    in_time(took, 2.0 + SMTP_SLACK_S)
     line = chain.last_log()
     assert line["reason"] == "timeout"
-    assert int(line["total_ms"]) <= 2000 + DAEMON_SLACK_MS
+    by_deadline(int(line["total_ms"]) / 1000, 2)
     if code == 250:
         assert is_unscanned(chain.arrived(reply), "timeout")
     chain.spamd.thaw()
-    wait_scored(chain, timeout=20)
+    wait_scored(chain)
 
 
 def test_late_reply_is_nobody_elses(either):
@@ -82,7 +82,7 @@ def test_late_reply_is_nobody_elses(either):
     chain.spamd.freeze()
     assert chain.send(mail(phrase("SB_TWENTY"))).code == 250
     chain.spamd.thaw()
-    wait_scored(chain, timeout=20)
+    wait_scored(chain)
     for number in range(6):
         delivery = chain.deliver(mail(b"sbmark-%04d" % number))
         assert own_mark(delivery, number)
@@ -95,7 +95,7 @@ def test_second_spamd_takes_over(either):
         assert own_mark(chain.deliver(mail(b"sbmark-%04d" % number)), number)
     chain.spamds[0].start()
     chain.spamds[1].kill()
-    wait_scored(chain, timeout=40)
+    wait_scored(chain)
 
 
 @pytest.mark.parametrize("listen", ["tcp", "tls"])
@@ -180,7 +180,7 @@ def scored_lines(chain):
     return sum(line["score"] != "-" for line in chain.daemon.message_lines())
 
 
-def wait_scored_lines(load, count, timeout=20):
+def wait_scored_lines(load, count, timeout=60):
     """Waits until so many messages were scored; returns the seconds that it took."""
     chain = load.chain
     began = time.monotonic()
@@ -241,6 +241,6 @@ def test_spamd_killed_and_restarted_under_load(either, on_failure):
     scored, unscanned = judge(chain, replies)
     assert scored >= 60
     assert on_failure == "accept" or unscanned == 0
-    assert len(chain.daemon.message_lines()) == len(replies)
+    assert len(chain.daemon.all_message_lines()) == len(replies)
     print(f"scored again after {[round(gap, 2) for gap in gaps]} s, {len(replies)} messages")
     chain.daemon.stop_cleanly()

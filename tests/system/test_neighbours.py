@@ -216,13 +216,13 @@ def test_each_sees_what_those_before_it_made(written):
 
 
 def test_what_an_earlier_one_refuses_is_not_scored(written):
-    before = len(written.daemon.message_lines())
+    before = len(written.daemon.all_message_lines())
     reply = written.send(mail(GTUBE, subject="refused by early"))
     assert str(reply) == "554 5.7.9 Refused by early"
     reply = written.send(mail(), recipients=["early@example.com"])
     assert str(reply) == "550 5.1.1 early takes no mail"
     assert status_of(written.deliver(mail()))[0] == "No"
-    assert len(written.daemon.message_lines()) == before + 1
+    assert len(written.daemon.all_message_lines()) == before + 1
 
 
 def test_what_we_refuse_ends_for_those_behind(written):

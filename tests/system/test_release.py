@@ -88,7 +88,7 @@ def test_released_mail_is_not_judged_again(site, way):
     assert site.send(message, arguments="BODY=8BITMIME",
                      recipients=["bob@example.com", "dora@example.com"]).code == 250
     item = only_item(site.daemon)
-    before = len(site.daemon.message_lines())
+    before = len(site.daemon.all_message_lines())
     site.review("release", item.id, "--route", site.route(way))
     arrived = site.come_back(2)
     assert sorted(one.recipients for one in arrived) == [["bob@example.com"], ["dora@example.com"]]
@@ -279,13 +279,13 @@ def test_held_in_the_mail_servers_queue(site):
     assert (line["action"], line["quarantine"]) == ("hold", "-")
     site.postfix.wait_log(rf"{queue_id}: milter-hold: ")
     assert not items(site.daemon) and not site.postfix.sink.deliveries
-    before = len(site.daemon.message_lines())
+    before = len(site.daemon.all_message_lines())
     run_tool(["/usr/sbin/postsuper", "-c", site.postfix.config, "-H", queue_id], site.postfix.log)
     site.postfix.flush()
     delivery, = site.come_back()
     assert delivery.recipients == ["ann@queue.example", "bob@queue.example"]
     assert status_of(delivery)[:3] == ("Yes", 9.9, 5.0)
-    assert len(site.daemon.message_lines()) == before
+    assert len(site.daemon.all_message_lines()) == before
 
 
 def test_nobody_waits_for_anothers_sake(site):

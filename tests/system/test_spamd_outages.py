@@ -7,9 +7,9 @@ import time
 import pytest
 
 from support.spamassassin import phrase
+from support.timing import by_deadline
 from system.chain import mail, status_of
-from system.test_failures import (Load, DAEMON_SLACK_MS, judge, own_mark, scored_lines,
-                                  wait_scored_lines)
+from system.test_failures import Load, judge, own_mark, scored_lines, wait_scored_lines
 
 pytestmark = pytest.mark.outages
 
@@ -24,7 +24,7 @@ def unscored_lines(chain):
     return sum(line["score"] == "-" for line in chain.daemon.message_lines())
 
 
-def wait_unscored_lines(load, count, timeout=20):
+def wait_unscored_lines(load, count, timeout=60):
     end = time.monotonic() + timeout
     while unscored_lines(load.chain) < count:
         assert not load.errors, load.errors
@@ -51,7 +51,7 @@ def test_spamd_frozen_and_thawed_under_load(either, on_failure):
     scored, unscanned = judge(chain, replies)
     assert scored >= 40
     assert on_failure == "accept" or unscanned == 0
-    assert slowest_ms(chain) <= DEADLINE_MS + DAEMON_SLACK_MS
+    by_deadline(slowest_ms(chain) / 1000, DEADLINE_MS / 1000)
     chain.daemon.stop_cleanly()
 
 
@@ -115,7 +115,7 @@ def test_extra_sessions_are_put_off(either):
         second = chain.send(mail())
         assert second.code == 451, second
     chain.daemon.wait_log("max_sessions")
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while chain.send(mail()).code != 250:
         assert time.monotonic() < end
 
