@@ -92,7 +92,7 @@ def test_mutt_reads_it(quarantine, options, folder):
         env={**os.environ, "TERM": "vt100", "HOME": quarantine.top}, stdin=secondary,
         stdout=secondary, stderr=secondary, start_new_session=True)
     os.close(secondary)
-    screen, end = b"", time.monotonic() + 20
+    screen, end = b"", time.monotonic() + 60
     try:
         while b"Msgs:3" not in screen and time.monotonic() < end:
             if select.select([primary], [], [], 1)[0]:

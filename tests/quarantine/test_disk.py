@@ -165,7 +165,7 @@ def test_slow_disk(quarantine, call):
         [*inject(name, when, what), *quarantine.command("-d", "300", "-k")],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     line = writer.stdout.readline()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while (quarantine.files("tmp") or quarantine.look() != before) and time.monotonic() < end:
         time.sleep(0.05)
     left = quarantine.files("tmp"), set(quarantine.look()) - set(before)
