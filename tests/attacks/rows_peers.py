@@ -43,7 +43,7 @@ def slow_loris(extent):
                 slowest = max(slowest, send(daemon.address, make()).seconds * 1000)
             for sock in crowd:
                 sock.close()
-            ports.wait_until(lambda: daemon.fds() <= fds, timeout=10)
+            ports.wait_until(lambda: daemon.fds() <= fds)
             left = max(0, daemon.fds() - fds)
     return [Figure("slowest message beside them", slowest, 1500, "ms"),
             Figure("descriptors left", left, 0)]

@@ -30,13 +30,13 @@ def test_burst(start, scorer_process, count, freeze):
 
 
 @pytest.mark.timed
-def test_deadline_in_a_burst(start, scorer_process, cost):
+def test_deadline_in_a_burst(start, scorer_process, slower):
     """200 messages that all run into the deadline get their answers on time."""
     server = scorer_process.listen("bad", behaviour="silent")
     daemon = start([server], deadline="1s", scorer="max_connections = 500")
     outcomes = burst(daemon.address, [make()] * 200, freeze=daemon.pid())
     assert {checks.unscanned_reason(outcome) for outcome in outcomes} == {"timeout"}
-    by_deadline(max(outcome.seconds for outcome in outcomes), 1.0 + cost(200))
+    by_deadline(max(outcome.seconds for outcome in outcomes), 1.0, slower=slower(200))
 
 
 def test_each_gets_its_own_verdict(start, scorer_process):

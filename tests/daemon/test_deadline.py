@@ -29,23 +29,23 @@ def test_big_message_into_a_zero_window(start, scorer):
 
 @pytest.mark.timed
 @pytest.mark.parametrize("behaviour", ["silent", "mute", "drip_body"])
-def test_crowd(start, scorer_process, cost, behaviour):
+def test_crowd(start, scorer_process, slower, behaviour):
     """F3: 40 at once against a stalled scorer with slots for all."""
     server = scorer_process.listen("bad", behaviour=behaviour)
     daemon = start([server], deadline="1s", scorer="max_connections = 100")
     outcomes = burst(daemon.address, [make()] * 40, freeze=daemon.pid())
     late = sorted(outcome.seconds for outcome in outcomes)
-    by_deadline(late[-1], 1.0 + cost(40), late[-5:])
+    by_deadline(late[-1], 1.0, late[-5:], slower=slower(40))
     for outcome in outcomes:
         checks.unscanned_reason(outcome)
 
 
-def test_waiting_for_a_slot_counts(start, scorer_process, cost):
+def test_waiting_for_a_slot_counts(start, scorer_process, slower):
     """F34, trap 62: 60 messages and two slots: those that cannot be served are answered in time."""
     server = scorer_process.listen("slow", seconds=0.5, score="7.3")
     daemon = start([server], deadline="3s", scorer="max_connections = 2")
     outcomes = burst(daemon.address, [make()] * 60)
-    by_deadline(max(outcome.seconds for outcome in outcomes), 3.0 + cost(60))
+    by_deadline(max(outcome.seconds for outcome in outcomes), 3.0, slower=slower(60))
     scored = [o for o in outcomes if "score=7.3" in (o.header("X-Spam-Status") or "")]
     assert len(scored) <= 14            # 3 s of two slots, and who had one at the deadline
     timely(len(scored) >= 4, len(scored))

@@ -213,7 +213,7 @@ def test_waiting_scans_go_first():
         with held.daemon as daemon:
             wait_for(lambda: held.upkeep()["expiry"]["looked_at"], "the first look")
             fill_with_expired(held.quarantine, 2000)
-            daemon.reload()
+            assert daemon.ask("reload")["ok"]       # the scans wait in what was read now
             senders = [threading.Thread(target=send, args=(daemon.address, make()))
                        for _ in range(4)]
             for sender in senders:
