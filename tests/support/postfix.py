@@ -207,7 +207,7 @@ class Postfix:
         except FileNotFoundError:
             return ""
 
-    def wait_log(self, pattern, timeout=20):
+    def wait_log(self, pattern, timeout=60):
         """The first match of a regular expression in the mail log, waiting for it."""
         found = []
 
@@ -231,7 +231,7 @@ class Postfix:
     def client(self, timeout=60):
         return smtp.Client(self.address, timeout)
 
-    def delivered(self, wanted=1, timeout=30):
+    def delivered(self, wanted=1, timeout=60):
         """Deliveries at the sink: so many, or those that fit a predicate; waits for them."""
         return self.sink.wait(wanted, timeout)
 
@@ -243,7 +243,7 @@ class Postfix:
         return not any(self.queued(name)
                        for name in ("maildrop", "incoming", "active", "deferred", "hold"))
 
-    def held(self, timeout=20):
+    def held(self, timeout=60):
         """Queue ids on hold, waiting until there is one."""
         wait_for(lambda: self.queued("hold"), "held mail", self.log, timeout=timeout)
         return self.queued("hold")

@@ -155,7 +155,7 @@ class Sendmail:
         said = errors.read_text(errors="replace") if errors.exists() else ""
         return said + "\n".join(self.syslog.lines)
 
-    def wait_log(self, pattern, timeout=20):
+    def wait_log(self, pattern, timeout=60):
         return wait_for(lambda: re.search(pattern, "\n".join(self.syslog.lines)),
                         f"log line {pattern}", self.log, timeout)
 
@@ -187,7 +187,7 @@ class Sendmail:
         process.wait(20)
         return reply
 
-    def delivered(self, wanted=1, timeout=30):
+    def delivered(self, wanted=1, timeout=60):
         return self.sink.wait(wanted, timeout)
 
     def empty(self):

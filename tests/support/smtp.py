@@ -263,7 +263,7 @@ class Sink:
                 except OSError:
                     pass
 
-    def wait(self, wanted, timeout=30):
+    def wait(self, wanted, timeout=60):
         """Deliveries that fit, once there are any (predicate) or so many (number)."""
         fits = wanted if callable(wanted) else lambda delivery: True
         count = 1 if callable(wanted) else wanted
