@@ -7,14 +7,13 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-import time
 
 import pytest
 from support import checks, ports
 from support.messages import make
 from support.mta import burst, send
 from support.spamassassin import GTUBE, Spamd
-from support.timing import by_deadline, in_time
+from support.timing import by_deadline
 
 
 def is_scored(outcome):
@@ -236,9 +235,8 @@ def test_the_real_spamd(start, real_spamd):
     real_spamd.kill()
     checks.unscanned_reason(send(daemon.address, make()))
     real_spamd.start()
-    began = time.monotonic()
+    # how soon is what test_pool asks, of a scorer that takes no time itself
     assert ports.wait_until(lambda: is_scored(send(daemon.address, make())))
-    in_time(time.monotonic() - began, 1.0)
 
 
 def test_the_real_spamd_is_not_trusted_unasked(start, real_spamd):
