@@ -47,24 +47,42 @@ static int check_private(const struct stat *status, const char *user, struct err
 	return 0;
 }
 
-static int read_line(int fd, struct buf *line, struct err *err)
+/* Most of a file, whose line with its end must be shorter, bytes. */
+#define TEXT_SIZE 4096
+
+/* Read up to `size` bytes, however few come at once. Returns -1 with errno set. */
+static ssize_t read_up_to(int fd, char *text, size_t size)
 {
-	char text[4096];
+	size_t length = 0;
 	ssize_t got;
-	size_t length;
 
 	do {
-		got = read(fd, text, sizeof(text));
-	} while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return err_set_errno(err, errno, "cannot be read");
-	length = (size_t)got;
+		got = read(fd, text + length, size - length);
+		if (got > 0)
+			length += (size_t)got;
+	} while ((got > 0 && length < size) || (got < 0 && errno == EINTR));
+	return got < 0 ? -1 : (ssize_t)length;
+}
+
+static bool is_line(const char *text, size_t length)
+{
+	return length > 0 && length < TEXT_SIZE - 2 && memchr(text, '\n', length) == NULL &&
+		memchr(text, '\0', length) == NULL;
+}
+
+static int read_line(int fd, struct buf *line, struct err *err)
+{
+	char text[TEXT_SIZE];
+	ssize_t got = read_up_to(fd, text, sizeof(text));
+	size_t length = got < 0 ? 0 : (size_t)got;
+
 	if (length > 0 && text[length - 1] == '\n')
 		length--;
 	if (length > 0 && text[length - 1] == '\r')
 		length--;
-	if (length == 0 || length >= sizeof(text) - 2 || memchr(text, '\n', length) != NULL ||
-		memchr(text, '\0', length) != NULL)
+	if (got < 0)
+		err_set_errno(err, errno, "cannot be read");
+	else if (!is_line(text, length))
 		err_set(err, "holds not exactly one line; write one line into it");
 	else if (!buf_append(line, text, length))
 		err_set(err, "out of memory");

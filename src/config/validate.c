@@ -95,9 +95,12 @@ static void choose_shadow(
 
 	if (settings->shadow == NULL || settings->shadow[0] == '\0')
 		return;
-	for (size_t i = 0; i < settings->scorer_count; i++)
-		if (strcmp(settings->scorers[i].name, settings->shadow) == 0)
+	for (size_t i = 0; i < settings->scorer_count; i++) {
+		const char *name = settings->scorers[i].name; /* NULL: there was no memory for it */
+
+		if (name != NULL && strcmp(name, settings->shadow) == 0)
 			found = settings->scorers[i].is_shadow = true;
+	}
 	if (!found || settings->scorer_count == 1)
 		complain(complaints,
 			scan_line(&scan->sections[0], option_find(SECTION_TOP, "shadow"), 0),
