@@ -149,11 +149,15 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 {
 	struct http_exchange *http = context;
 
-	if (!buf_append(&http->reply, bytes, size * count)) {
+	bool too_large = size * count > LIMIT_HTTP_REPLY - http->reply.length;
+
+	if (buf_append(&http->reply, bytes, size * count))
+		return size * count;
+	if (too_large)
 		stop(http, VERDICT_MALFORMED, "the reply is too large");
-		return 0;
-	}
-	return size * count;
+	else
+		stop(http, VERDICT_ERROR, "out of memory");
+	return 0;
 }
 
 /*

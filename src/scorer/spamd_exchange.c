@@ -154,6 +154,22 @@ static void settle(struct spamd_exchange *spamd, enum spamd_reply_state state)
 			exchange, exchange->request == NULL ? VERDICT_NONE : VERDICT_SCORED, NULL);
 }
 
+/* Add a piece to the reply. False when that cannot be, which ends the exchange. */
+static bool keep(struct spamd_exchange *spamd, const char *piece, size_t length)
+{
+	bool too_large = length > LIMIT_SPAMD_REPLY - spamd->reply.length;
+	struct err err = ERR_INIT;
+
+	if (buf_append(&spamd->reply, piece, length))
+		return true;
+	if (too_large)
+		err_set(&err, "the reply is larger than %d bytes", LIMIT_SPAMD_REPLY);
+	else
+		err_set(&err, "out of memory");
+	exchange_finish(&spamd->exchange, too_large ? VERDICT_MALFORMED : VERDICT_ERROR, &err);
+	return false;
+}
+
 /* One piece of the reply. True when there may be more at once. */
 static bool receive_piece(struct spamd_exchange *spamd)
 {
@@ -172,11 +188,8 @@ static bool receive_piece(struct spamd_exchange *spamd)
 		broken(spamd, &err);
 		return false;
 	}
-	if (!buf_append(&spamd->reply, piece, got)) {
-		err_set(&err, "the reply is larger than %d bytes", LIMIT_SPAMD_REPLY);
-		exchange_finish(&spamd->exchange, VERDICT_MALFORMED, &err);
+	if (!keep(spamd, piece, got))
 		return false;
-	}
 	settle(spamd,
 		spamd_reply_parse(&spamd->parser, buf_text(&spamd->reply), spamd->reply.length,
 			result == TRANSPORT_CLOSED, &spamd->exchange.verdict));

@@ -60,6 +60,7 @@ enum call {
 	GETRANDOM,
 	THREAD,
 	DIGEST,
+	OTHERS, /* and from here on enum fault_call */
 };
 
 /* Zeros end a list. Errors that mean "again" never last. */
@@ -94,6 +95,14 @@ static const struct {
 	[GETRANDOM] = { "getrandom", { ENOSYS, FAULT_SHORT, EINTR } },
 	[THREAD] = { "pthread_create", { EAGAIN } },
 	[DIGEST] = { "digest", { ENOMEM } },
+	[OTHERS + FAULT_SOCKET] = { "socket", { EMFILE } },
+	[OTHERS + FAULT_CONNECT] = { "connect", { ECONNREFUSED, EAGAIN, EINTR } },
+	[OTHERS + FAULT_SENDMSG] = { "sendmsg", { EPIPE, FAULT_SHORT, EINTR, EAGAIN, ENOBUFS } },
+	[OTHERS + FAULT_RECV] = { "recv", { ECONNRESET, FAULT_SHORT, EINTR, EAGAIN, FAULT_ENDS } },
+	[OTHERS + FAULT_POLL] = { "poll", { EINTR, FAULT_ENDS } },
+	[OTHERS + FAULT_GETSOCKOPT] = { "getsockopt", { ENOBUFS } },
+	[OTHERS + FAULT_EVENTFD] = { "eventfd", { EMFILE } },
+	[OTHERS + FAULT_CURL] = { "libcurl", { ENOMEM } },
 };
 
 static struct {
@@ -111,7 +120,7 @@ static struct {
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER, .user = (uid_t)-1, .stranger = (uid_t)-1 };
 
 /* Is it this call's turn, and with which error? 0: it works. Sets errno. */
-static int fails(enum call call)
+static int fails(unsigned call)
 {
 	int error = 0;
 
@@ -135,6 +144,11 @@ static int fails(enum call call)
 	if (error > 0)
 		errno = error;
 	return error;
+}
+
+int fault_fails(enum fault_call call)
+{
+	return fails(OTHERS + (unsigned)call);
 }
 
 static bool is_old_kernel(void)

@@ -43,6 +43,21 @@ enum {
 /* What happened; everything works again. */
 struct fault_report fault_clear(void);
 
+/* Calls that fault_sockets.c wraps, for programs that are linked with $(SOCKETS_WRAPS), too. */
+enum fault_call {
+	FAULT_SOCKET,
+	FAULT_CONNECT,
+	FAULT_SENDMSG,
+	FAULT_RECV,
+	FAULT_POLL,
+	FAULT_GETSOCKOPT,
+	FAULT_EVENTFD,
+	FAULT_CURL,
+};
+
+/* Is it this call's turn, and with which error? 0: it works. Sets errno. */
+int fault_fails(enum fault_call call);
+
 /* Blocks of memory that our code allocated and has not freed. */
 long fault_blocks(void);
 
