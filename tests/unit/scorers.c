@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #define REQUEST_SIZE 65536
+#define LISTENERS    3 /* spamd, spamd on TCP, HTTP */
 
 static const char spamd_fields[] = "X-Spam-Status: Yes, score=8.0 required=5.0 tests=ONE,TWO\r\n"
 				   "\tautolearn=no version=4.0.0\r\n"
@@ -57,6 +57,9 @@ static void *serve_spamd(void *argument)
 	read_until(fd, text, NULL);
 	if (strncmp(text, "PING", 4) == 0)
 		snprintf(text, REQUEST_SIZE, "SPAMD/1.5 0 PONG\r\n");
+	else if (strncmp(text, "TELL", 4) == 0)
+		snprintf(text, REQUEST_SIZE,
+			"SPAMD/1.1 0 EX_OK\r\nDidSet: local\r\nContent-length: 2\r\n\r\n\r\n");
 	else
 		snprintf(text, REQUEST_SIZE,
 			"SPAMD/1.1 0 EX_OK\r\nContent-length: %zu\r\n"
@@ -94,6 +97,8 @@ static bool answer_http(int fd, char *text)
 	body = strstr(text, "/checkv2") != NULL ? rspamd_verdict : json_verdict;
 	if (strstr(text, "/ping") != NULL)
 		body = "pong\r\n";
+	else if (strstr(text, "/learn") != NULL)
+		body = "{\"success\":true}";
 	snprintf(
 		head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", strlen(body));
 	return send(fd, head, strlen(head), MSG_NOSIGNAL) > 0 &&
@@ -112,26 +117,27 @@ static void *serve_http(void *argument)
 	return NULL;
 }
 
-static void serve(int spamd, int http)
+static void take(int listener, void *(*routine)(void *))
 {
+	int fd = accept(listener, NULL, NULL);
+	pthread_t thread;
+
+	if (fd < 0 || pthread_create(&thread, NULL, routine, (void *)(intptr_t)fd) != 0)
+		abort();
+	pthread_detach(thread);
+}
+
+static void serve(const int listeners[LISTENERS])
+{
+	struct pollfd set[LISTENERS];
+
+	for (int i = 0; i < LISTENERS; i++)
+		set[i] = (struct pollfd){ .fd = listeners[i], .events = POLLIN };
 	for (;;) {
-		struct pollfd set[2] = { { .fd = spamd, .events = POLLIN },
-			{ .fd = http, .events = POLLIN } };
-
-		(void)poll(set, 2, -1);
-		for (int i = 0; i < 2; i++) {
-			pthread_t thread;
-			int fd;
-
-			if (set[i].revents == 0)
-				continue;
-			fd = accept(set[i].fd, NULL, NULL);
-			if (fd < 0 ||
-				pthread_create(&thread, NULL, i == 0 ? serve_spamd : serve_http,
-					(void *)(intptr_t)fd) != 0)
-				abort();
-			pthread_detach(thread);
-		}
+		(void)poll(set, LISTENERS, -1);
+		for (int i = 0; i < LISTENERS; i++)
+			if (set[i].revents != 0)
+				take(set[i].fd, i == LISTENERS - 1 ? serve_http : serve_spamd);
 	}
 }
 
@@ -145,27 +151,35 @@ static int listen_on(struct sockaddr *address, socklen_t length)
 	return fd;
 }
 
+static int listen_on_port(uint16_t *ret_port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = listen_on((struct sockaddr *)&in, sizeof(in));
+
+	*ret_port = ntohs(in.sin_port);
+	return fd;
+}
+
 void scorers_start(struct scorers *scorers, const char *directory)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	struct sockaddr_in in = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int spamd, http;
+	int listeners[LISTENERS];
 
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s/spamd.sock", directory);
 	snprintf(scorers->spamd, sizeof(scorers->spamd), "%s", un.sun_path);
-	spamd = listen_on((struct sockaddr *)&un, sizeof(un));
-	http = listen_on((struct sockaddr *)&in, sizeof(in));
-	scorers->http = ntohs(in.sin_port);
+	listeners[0] = listen_on((struct sockaddr *)&un, sizeof(un));
+	listeners[1] = listen_on_port(&scorers->spamd_port);
+	listeners[2] = listen_on_port(&scorers->http);
 	scorers->process = fork();
 	if (scorers->process < 0)
 		abort();
 	if (scorers->process == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		serve(spamd, http);
+		serve(listeners);
 	}
-	close(spamd);
-	close(http);
+	for (int i = 0; i < LISTENERS; i++)
+		close(listeners[i]);
 }
 
 void scorers_stop(struct scorers *scorers)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * For unit tests: a spamd on a unix socket, and rspamd and a JSON service on a TCP port, in a
- * process of their own. They give every message 8 points of 5.
+ * For unit tests: a spamd on a unix socket and a TCP port, and rspamd and a JSON service on another
+ * port, in a process of their own. They give every message 8 points of 5, and learn what they are
+ * told to.
  */
 #ifndef SPAMBRIDGE_TESTS_SCORERS_H
 #define SPAMBRIDGE_TESTS_SCORERS_H
@@ -10,8 +11,9 @@
 #include <sys/types.h>
 
 struct scorers {
-	char spamd[128]; /* path of the socket */
-	uint16_t http;   /* on 127.0.0.1 */
+	char spamd[128];     /* path of the socket */
+	uint16_t spamd_port; /* the same on 127.0.0.1 */
+	uint16_t http;       /* there, too */
 	pid_t process;
 };
 

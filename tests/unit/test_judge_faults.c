@@ -26,6 +26,7 @@ struct scene {
 	struct settings *settings;
 	struct pool *pool;
 	struct late_store *late;
+	struct shadow *shadow; /* NULL: nothing is compared */
 	struct judgement judgement;
 	struct transaction mail;
 	bool of_ours; /* a sender who logged in */
@@ -117,6 +118,8 @@ static bool judge_it(void *context)
 		.late = scene->late };
 
 	judge(&input, &scene->judgement);
+	if (scene->shadow != NULL)
+		shadow_offer(scene->shadow, &scene->mail, &scene->judgement);
 	return scene->judgement.action.kind == ACTION_DELIVER && scene->judgement.action.spam;
 }
 
@@ -146,6 +149,14 @@ static void expect_sound(void *context, bool good, const struct fault_report *re
 	pool_free(&scene->pool);
 }
 
+/* A configuration with a port in the place of %u. */
+static void put_port(char *text, size_t size, const char *form, uint16_t port)
+{
+	const char *place = strstr(form, "%u");
+
+	snprintf(text, size, "%.*s%u%s", (int)(place - form), form, port, place + 2);
+}
+
 static long sweep_judge(struct scene *scene, const char *text)
 {
 	struct fault_trial trial = { prepare, judge_it, expect_sound, NULL, scene, false, false };
@@ -157,6 +168,65 @@ static long sweep_judge(struct scene *scene, const char *text)
 	return faulty;
 }
 
+static void *start_late_store(struct err *err)
+{
+	return late_store_new(err);
+}
+
+static void *start_shadow(struct err *err)
+{
+	return shadow_start(err);
+}
+
+/* What lives as long as the process: each of its calls fails, until all went well. */
+static void *start_in_spite_of_faults(void *(*start)(struct err *err))
+{
+	struct fault fault = { .at = 1 };
+
+	for (;; fault.at++) {
+		const long blocks = fault_blocks();
+		struct err err = ERR_INIT;
+		struct fault_report report;
+		void *started;
+
+		fault_set(&fault);
+		started = start(&err);
+		report = fault_clear();
+		assert_true((started == NULL) == (err.text[0] != '\0'));
+		if (started != NULL) {
+			assert_int_equal(report.failed, 0);
+			return started;
+		}
+		assert_true(report.failed > 0);
+		assert_int_equal(fault_blocks(), blocks);
+	}
+}
+
+static void threads_start_or_it_is_said_why_not(void **state)
+{
+	struct scene *scene = *state;
+
+	scene->late = start_in_spite_of_faults(start_late_store);
+	late_store_limits(scene->late, 3600 * 1000, 10);
+	scene->shadow = start_in_spite_of_faults(start_shadow);
+}
+
+/* What is compared, or cannot be, changes nothing. */
+static void a_shadow_changes_nothing(void **state)
+{
+	struct scene *scene = *state;
+	char text[1000];
+
+	snprintf(text, sizeof(text),
+		"shadow = \"other\"\nshadow_share = 100%%\n"
+		"scorer \"sa\" { servers = { \"unix:%s\" } }\n"
+		"scorer \"other\" { servers = { \"tcp://127.0.0.1:%u\" } user = recipient }\n"
+		"policy { on_failure = tempfail reject = 20 }\n",
+		scene->scorers.spamd, scene->scorers.spamd_port);
+	assert_true(sweep_judge(scene, text) > 100);
+	scene->shadow = NULL;
+}
+
 static void spamd_is_asked_or_it_is_said_why_not(void **state)
 {
 	struct scene *scene = *state;
@@ -166,6 +236,11 @@ static void spamd_is_asked_or_it_is_said_why_not(void **state)
 		"scorer \"sa\" { servers = { \"unix:%s\" } user = \"filter\" }\n"
 		"policy { on_failure = tempfail reject = 20 }\n",
 		scene->scorers.spamd);
+	assert_true(sweep_judge(scene, text) > 100);
+	snprintf(text, sizeof(text),
+		"scorer \"sa\" { servers = { \"tcp://127.0.0.1:%u\" } }\n"
+		"policy { on_failure = quarantine reject = 20 }\n",
+		scene->scorers.spamd_port);
 	assert_true(sweep_judge(scene, text) > 100);
 }
 
@@ -207,7 +282,7 @@ static void a_service_is_asked_or_it_is_said_why_not(void **state)
 		"  path = \"/score\" auth_file = \"%s\" headers = { \"X-One: 1\" }\n"
 		"  request = json members = { \"model=m\" } envelope = members\n"
 		"  required = \"/required\" tests = \"/tests\" report = \"/report\" ok = \"/ok\" "
-	        "}\n"
+		"}\n"
 		"policy { redirect = \"r@example.com\" redirect_score = 7 }\n",
 		scene->scorers.http, scene->file.table);
 	assert_true(sweep_judge(scene, text) > 200);
@@ -230,6 +305,83 @@ static void mail_of_ours_is_scored_or_it_is_said_why_not(void **state)
 	scene->of_ours = true;
 	assert_true(sweep_judge(scene, text) > 100);
 	scene->of_ours = false;
+}
+
+struct lesson {
+	struct scene *scene;
+	enum scan_purpose purpose;
+	bool can_learn; /* over this protocol */
+	struct verdict verdict;
+};
+
+static void prepare_lesson(void *context)
+{
+	struct lesson *lesson = context;
+	struct scene *scene = lesson->scene;
+	struct err err = ERR_INIT;
+
+	scene->pool = pool_new_to_learn(scene->settings, &err);
+	assert_non_null(scene->pool);
+	collect(scene);
+}
+
+static bool teach(void *context)
+{
+	struct lesson *lesson = context;
+	struct transaction *mail = &lesson->scene->mail;
+	const struct scan_request_options options = { SIZE_MAX, 0, false, lesson->purpose };
+	const struct scan scan = { .pool = mail->pool,
+		.deadline = deadline_after_ms(LONG_WAIT_MS) };
+	struct scan_question question = { .verdict = &lesson->verdict,
+		.request =
+			scan_request_new(&mail->client, &mail->envelope, mail->message, &options) };
+
+	verdict_init(&lesson->verdict);
+	if (question.request == NULL)
+		return false;
+	scan_run(&scan, &question, 1);
+	scan_request_free(&question.request);
+	return (lesson->verdict.status == VERDICT_SCORED) == lesson->can_learn;
+}
+
+static void expect_learnt(void *context, bool good, const struct fault_report *report)
+{
+	struct lesson *lesson = context;
+	const struct verdict *verdict = &lesson->verdict;
+
+	(void)report;
+	fault_expect(lesson->can_learn || verdict->status != VERDICT_SCORED);
+	fault_expect(good || verdict->status == VERDICT_NONE || verdict->err.text[0] != '\0');
+	verdict_free(&lesson->verdict);
+	transaction_free(&lesson->scene->mail);
+	pool_free(&lesson->scene->pool);
+}
+
+static void what_is_said_to_be_learnt_was_learnt(void **state)
+{
+	static const char *const forms[] = {
+		"scorer \"sa\" { servers = { \"tcp://127.0.0.1:%u\" } }\n",
+		"scorer \"rs\" { protocol = rspamd servers = { \"http://127.0.0.1:1\" }\n"
+		"  learn_servers = { \"http://127.0.0.1:%u\" } }\n",
+		"scorer \"js\" { protocol = json servers = { \"http://127.0.0.1:%u\" } }\n",
+	};
+	static const enum scan_purpose purposes[] = { SCAN_TO_LEARN_HAM, SCAN_TO_LEARN_SPAM };
+	struct scene *scene = *state;
+
+	for (size_t i = 0; i < 2 * sizeof(forms) / sizeof(forms[0]); i++) {
+		struct lesson lesson = {
+			.scene = scene, .purpose = purposes[i % 2], .can_learn = i / 2 < 2
+		};
+		struct fault_trial trial = { prepare_lesson, teach, expect_learnt, NULL, &lesson,
+			false, false };
+		char text[1000];
+
+		put_port(text, sizeof(text), forms[i / 2],
+			i / 2 == 0 ? scene->scorers.spamd_port : scene->scorers.http);
+		scene->settings = load(scene, text);
+		assert_true(fault_sweep(&trial) > 10);
+		settings_free(&scene->settings);
+	}
 }
 
 struct making {
@@ -289,11 +441,14 @@ static void a_pool_is_whole_or_not_made(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(threads_start_or_it_is_said_why_not),
+		cmocka_unit_test(a_shadow_changes_nothing),
 		cmocka_unit_test(spamd_is_asked_or_it_is_said_why_not),
 		cmocka_unit_test(several_users_are_asked_for_or_it_is_said_why_not),
 		cmocka_unit_test(rspamd_is_asked_or_it_is_said_why_not),
 		cmocka_unit_test(a_service_is_asked_or_it_is_said_why_not),
 		cmocka_unit_test(mail_of_ours_is_scored_or_it_is_said_why_not),
+		cmocka_unit_test(what_is_said_to_be_learnt_was_learnt),
 		cmocka_unit_test(a_pool_is_whole_or_not_made),
 	};
 
