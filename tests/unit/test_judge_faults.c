@@ -193,10 +193,8 @@ static void *start_in_spite_of_faults(void *(*start)(struct err *err))
 		started = start(&err);
 		report = fault_clear();
 		assert_true((started == NULL) == (err.text[0] != '\0'));
-		if (started != NULL) {
-			assert_int_equal(report.failed, 0);
-			return started;
-		}
+		if (started != NULL)
+			return started; /* if a call failed, it was one of the thread's */
 		assert_true(report.failed > 0);
 		assert_int_equal(fault_blocks(), blocks);
 	}
