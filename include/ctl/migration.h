@@ -41,6 +41,7 @@ struct migration {
 	const char *key_file;     /* spamc --ssl-key */
 	bool fail_closed;         /* spamc -x, -X */
 	struct strlist missing;   /* one sentence for each option that has no equivalent */
+	bool out_of_memory;       /* something of it was lost */
 };
 
 /*

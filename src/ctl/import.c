@@ -161,7 +161,8 @@ static int import_words(const struct tool *tool, int argc, char **argv)
 	else if (!from_file && argc == 1 && !words_split(argv[0], &words))
 		code = tool_fail("a quote is not closed");
 	for (int i = 0; !from_file && argc > 1 && i < argc; i++)
-		(void)strlist_add(&words, argv[i]);
+		if (!strlist_add(&words, argv[i]))
+			code = tool_fail("out of memory");
 	if (code == EXIT_DONE && !are_printable(&words, &defaults))
 		code = tool_fail("the options hold a control character");
 	if (code == EXIT_DONE)

@@ -67,7 +67,7 @@ static bool take_pair(const char **at, struct log_line *line)
 	buf_init(&value, LIMIT_LOG_RECORD);
 	buf_append(&key, *at, length);
 	*at += length + 1;
-	good = take_value(at, &value) && strlist_add(&line->keys, buf_text(&key)) &&
+	good = !key.failed && take_value(at, &value) && strlist_add(&line->keys, buf_text(&key)) &&
 		strlist_add(&line->values, buf_text(&value));
 	buf_free(&key);
 	buf_free(&value);

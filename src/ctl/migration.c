@@ -58,20 +58,23 @@ static const struct option spamc_long[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* True: the option is known. */
 static bool miss(struct migration *migration, const char *sentence)
 {
-	return strlist_add(&migration->missing, sentence);
+	if (!strlist_add(&migration->missing, sentence))
+		migration->out_of_memory = true;
+	return true;
 }
 
 /* The elements of a comma list. */
-static void add_elements(struct strlist *list, const char *text)
+static void add_elements(struct migration *migration, struct strlist *list, const char *text)
 {
 	while (*text != '\0') {
 		size_t length = strcspn(text, ", ");
 		char *element = strndup(text, length);
 
-		if (element != NULL && length > 0)
-			(void)strlist_add(list, element);
+		if (element == NULL || (length > 0 && !strlist_add(list, element)))
+			migration->out_of_memory = true;
 		free(element);
 		text += length + (text[length] != '\0');
 	}
@@ -120,10 +123,10 @@ static bool take_milter_option(struct migration *migration, int option, const ch
 	case 'I':
 		return migration->skip_authenticated = true;
 	case 'i':
-		add_elements(&migration->networks, value);
+		add_elements(migration, &migration->networks, value);
 		return true;
 	case 'T':
-		add_elements(&migration->exempt, value);
+		add_elements(migration, &migration->exempt, value);
 		return true;
 	case 'A':
 		return migration->tag_only = true;
@@ -151,7 +154,7 @@ static bool take_milter_option(struct migration *migration, int option, const ch
 	case 'm':
 		return true; /* the body and the subject are never replaced */
 	case 'D':
-		add_elements(&migration->hosts, value);
+		add_elements(migration, &migration->hosts, value);
 		return true;
 	case 'd':
 		return migration->debug = true;
@@ -188,7 +191,7 @@ static bool take_spamc_option(struct migration *migration, int option, const cha
 {
 	switch (option) {
 	case 'd':
-		add_elements(&migration->hosts, value);
+		add_elements(migration, &migration->hosts, value);
 		return true;
 	case 'p':
 		migration->port = value;
@@ -289,6 +292,8 @@ int migration_read(struct migration *migration, const struct strlist *words, str
 	if (result == 0 && optind < argc)
 		result = read_spamc(migration, argc - optind + 1, argv + optind - 1, err);
 	free(argv);
+	if (result == 0 && migration->out_of_memory)
+		result = err_set(err, "out of memory");
 	return result;
 }
 

@@ -31,11 +31,12 @@ static void miss(
 {
 	struct buf sentence;
 
-	buf_init(&sentence, SENTENCE_SIZE);
+	buf_init(&sentence, 2 * SENTENCE_SIZE);
 	buf_printf(&sentence, "%s ", option);
 	encode_terminal(&sentence, value, strnlen(value, 300));
 	buf_printf(&sentence, ": %s", why);
-	strlist_add(&migration->missing, buf_text(&sentence));
+	if (sentence.failed || !strlist_add(&migration->missing, buf_text(&sentence)))
+		migration->out_of_memory = true;
 	buf_free(&sentence);
 }
 
@@ -57,7 +58,7 @@ static void put_listen(struct migration *migration, struct buf *out)
 		put_text(out, "listen", option_find(SECTION_TOP, "listen")->fallback);
 		return;
 	}
-	buf_init(&listen, SENTENCE_SIZE);
+	buf_init(&listen, strlen(given) + sizeof("@127.0.0.1"));
 	if (given[0] == '/')
 		buf_printf(&listen, "unix:%s", given);
 	else if (strncmp(given, "inet", 4) == 0 && strchr(given, '@') == NULL)
@@ -67,6 +68,7 @@ static void put_listen(struct migration *migration, struct buf *out)
 		buf_puts(&listen, given);
 	buf_puts(out, "# -p; stop spamass-milter before spambridge takes its socket over.\n");
 	put_text(out, "listen", buf_text(&listen));
+	out->failed = out->failed || listen.failed;
 	buf_free(&listen);
 }
 
@@ -84,14 +86,10 @@ static void put_socket(struct migration *migration, struct buf *out)
 /* Digits only, else -1. */
 static long whole_number(const char *text)
 {
-	char *end;
-	long number;
-
 	if (text == NULL || strspn(text, "0123456789") != strlen(text) || text[0] == '\0' ||
 		strlen(text) > 9)
 		return -1;
-	number = strtol(text, &end, 10);
-	return *end == '\0' ? number : -1;
+	return strtol(text, NULL, 10);
 }
 
 static void put_limits(struct migration *migration, struct buf *out)
@@ -149,11 +147,13 @@ static void put_host(struct migration *migration, const char *host, struct buf *
 {
 	struct buf server;
 	bool six = strchr(host, ':') != NULL && host[0] != '[';
+	const char *port = migration->port == NULL ? SPAMC_DEFAULT_PORT : migration->port;
 
-	buf_init(&server, SENTENCE_SIZE);
+	buf_init(&server, strlen(host) + strlen(port) + sizeof("tcp://[]:"));
 	buf_printf(&server, "%s://%s%s%s:%s", migration->tls ? "tls" : "tcp", six ? "[" : "", host,
-		six ? "]" : "", migration->port == NULL ? SPAMC_DEFAULT_PORT : migration->port);
+		six ? "]" : "", port);
 	quoted_print(buf_text(&server), out);
+	out->failed = out->failed || server.failed;
 	buf_free(&server);
 }
 
@@ -163,9 +163,10 @@ static void put_servers(struct migration *migration, struct buf *out)
 	if (migration->spamd_socket != NULL) {
 		struct buf server;
 
-		buf_init(&server, SENTENCE_SIZE);
+		buf_init(&server, strlen(migration->spamd_socket) + sizeof("unix:"));
 		buf_printf(&server, "unix:%s", migration->spamd_socket);
 		quoted_print(buf_text(&server), out);
+		out->failed = out->failed || server.failed;
 		buf_free(&server);
 	} else if (migration->hosts.count == 0) {
 		put_host(migration, SPAMC_DEFAULT_HOST, out);
@@ -269,17 +270,18 @@ static void put_reject_text(struct migration *migration, struct buf *out)
 
 	if (text == NULL)
 		text = "Blocked by SpamAssassin";
-	buf_init(&doubled, SENTENCE_SIZE);
+	buf_init(&doubled, 2 * strlen(text) + 1);
 	for (const char *c = text; *c != '\0'; c++) {
 		buf_putc(&doubled, *c);
 		if (*c == '%')
 			buf_putc(&doubled, '%');
 	}
-	if (!doubled.failed && template_check(buf_text(&doubled), &err) == 0) {
+	out->failed = out->failed || doubled.failed;
+	if (template_check(buf_text(&doubled), &err) == 0) {
 		buf_puts(out, "\t# -R; %{score} and %{id} would tell more.\n\t");
 		put_text(out, "reject_text", buf_text(&doubled));
 	} else {
-		miss(migration, "-R", text, doubled.failed ? "too long" : err.text);
+		miss(migration, "-R", text, err.text);
 	}
 	buf_free(&doubled);
 }
@@ -409,5 +411,5 @@ bool migration_print(struct migration *migration, struct buf *out)
 	put_policy(migration, out);
 	put_addresses(migration, out);
 	put_missing(migration, out);
-	return !out->failed;
+	return !out->failed && !migration->out_of_memory;
 }

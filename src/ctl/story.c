@@ -140,7 +140,7 @@ static bool tell_tests(const struct log_line *line, struct strlist *sentences)
 		else if (*c != ')')
 			buf_putc(&list, *c);
 	}
-	good = tell(sentences, "Tests that hit: %s.", buf_text(&list));
+	good = !list.failed && tell(sentences, "Tests that hit: %s.", buf_text(&list));
 	buf_free(&list);
 	return good;
 }
@@ -190,35 +190,49 @@ static bool tell_rule(const struct log_line *line, struct strlist *sentences)
 		return tell_place(sentences,
 			has_reached(score, required) ? "It reached" : "It stayed below", rule, is);
 	}
-	if (score != NULL && strcmp(required, "off") != 0)
-		tell(sentences, "The threshold that counted was %s.", required);
+	if (score != NULL && strcmp(required, "off") != 0 &&
+		!tell(sentences, "The threshold that counted was %s.", required))
+		return false;
 	return rule == NULL || tell_place(sentences, "What decided is", rule, ", set");
+}
+
+/* Why it was done, and what; words that are not known yet are told as they are. */
+static bool tell_decision(const char *reason, const char *action, struct strlist *sentences)
+{
+	const struct meaning *why = find(reasons, sizeof(reasons) / sizeof(*reasons), reason);
+	const struct meaning *what = find(actions, sizeof(actions) / sizeof(*actions), action);
+	bool good = true;
+
+	if (why == NULL)
+		good = tell(sentences, "The reason is \"%s\".", reason);
+	else if (why->sentence != NULL)
+		good = tell(sentences, "%s", why->sentence);
+	if (what == NULL)
+		return good && tell(sentences, "What was done is \"%s\".", action);
+	return good && tell(sentences, "%s", what->sentence);
 }
 
 static bool tell_outcome(const struct log_line *line, struct strlist *sentences)
 {
-	const char *reason = value(line, "reason", ""), *action = value(line, "action", "");
-	const struct meaning *why = find(reasons, sizeof(reasons) / sizeof(*reasons), reason);
-	const struct meaning *what = find(actions, sizeof(actions) / sizeof(*actions), action);
+	const char *reason = value(line, "reason", "");
+	const char *would = log_line_value(line, "would");
+	const char *item = log_line_value(line, "quarantine");
+	bool good = tell_decision(reason, value(line, "action", ""), sentences);
 
-	if (why == NULL)
-		tell(sentences, "The reason is \"%s\".", reason);
-	else if (why->sentence != NULL)
-		tell(sentences, "%s", why->sentence);
-	if (what == NULL)
-		tell(sentences, "What was done is \"%s\".", action);
-	else
-		tell(sentences, "%s", what->sentence);
-	if (log_line_value(line, "would") != NULL)
-		tell(sentences, "It is only observed; else what is done would be \"%s\".",
-			log_line_value(line, "would"));
-	if (log_line_value(line, "quarantine") != NULL)
-		tell(sentences,
-			strcmp(reason, "released") == 0 ? "It was held there as %s." :
-							  "A copy is in the quarantine as %s.",
-			log_line_value(line, "quarantine"));
-	return tell(sentences, "The decision took %s ms from the end of the message.",
-		value(line, "total_ms", "?"));
+	if (would != NULL)
+		good = good &&
+			tell(sentences, "It is only observed; else what is done would be \"%s\".",
+				would);
+	if (item != NULL)
+		good = good &&
+			tell(sentences,
+				strcmp(reason, "released") == 0 ?
+					"It was held there as %s." :
+					"A copy is in the quarantine as %s.",
+				item);
+	return good &&
+		tell(sentences, "The decision took %s ms from the end of the message.",
+			value(line, "total_ms", "?"));
 }
 
 /* "ann@example.com:7.2,bob@example.com:timeout": a sentence for each. */
@@ -233,7 +247,7 @@ static bool tell_users(const struct log_line *line, struct strlist *sentences)
 			find(reasons, sizeof(reasons) / sizeof(*reasons), user.result);
 		const char *name = strcmp(user.name, "-") == 0 ? "nobody in particular" : user.name;
 
-		good = why == NULL ?
+		good = why == NULL || why->sentence == NULL ?
 			tell(sentences, "Scored for %s it has %s points.", name, user.result) :
 			tell(sentences, "Scored for %s: %s", name, why->sentence);
 	}
