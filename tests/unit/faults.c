@@ -103,6 +103,8 @@ static const struct {
 	[OTHERS + FAULT_GETSOCKOPT] = { "getsockopt", { ENOBUFS } },
 	[OTHERS + FAULT_EVENTFD] = { "eventfd", { EMFILE } },
 	[OTHERS + FAULT_CURL] = { "libcurl", { ENOMEM } },
+	[OTHERS + FAULT_MILTER] = { "libmilter", { ENOMEM } },
+	[OTHERS + FAULT_PROCESS] = { "a call of the process", { EPERM, ENOENT } },
 };
 
 static struct {

@@ -53,6 +53,8 @@ enum fault_call {
 	FAULT_GETSOCKOPT,
 	FAULT_EVENTFD,
 	FAULT_CURL,
+	FAULT_MILTER,  /* these two are wrapped by test_daemon_faults.c */
+	FAULT_PROCESS, /* users, groups, limits, names of files */
 };
 
 /* Is it this call's turn, and with which error? 0: it works. Sets errno. */
