@@ -22,6 +22,7 @@
 #include "daemon/runtime.h"
 #include "daemon/session.h"
 #include "daemon/socket.h"
+#include "daemon/stream.h"
 #include "faults.h"
 
 /* What libmilter was told, in the order of the calls. */
@@ -81,6 +82,12 @@ int smfi_setreply(SMFICTX *context, char *code, char *enhanced, char *text)
 {
 	(void)context;
 	return tell(code, enhanced, 0, text);
+}
+
+/* Edits are not kept here, so there is nothing to be sent. */
+bool stream_send(void)
+{
+	return !fault_fails(FAULT_MILTER);
 }
 
 /* Messages under way are no matter of these tests. */
