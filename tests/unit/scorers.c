@@ -108,10 +108,12 @@ static bool answer_http(int fd, char *text)
 static void *serve_http(void *argument)
 {
 	int fd = (int)(intptr_t)argument;
-	char *text = malloc(REQUEST_SIZE);
+	char *text = malloc(REQUEST_SIZE), first = 0;
 
-	while (answer_http(fd, text))
-		;
+	/* The handshake record of TLS, which is not spoken here. */
+	if (recv(fd, &first, 1, MSG_PEEK) == 1 && first != 0x16)
+		while (answer_http(fd, text))
+			;
 	close(fd);
 	free(text);
 	return NULL;
