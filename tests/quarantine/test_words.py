@@ -14,6 +14,7 @@ import pytest
 
 from quarantine import Tool
 from support.daemon import program
+from support.smtp import Sink
 
 
 def day(age_s=0):
@@ -160,3 +161,34 @@ def test_stats_of_many_kinds(quarantine):
     assert "(no domain)" in text and re.search(r"and \d+ more", text)
     report = tool.json("stats")
     assert report["items"] == 34 and report["domains"]["d07.example"] == 1
+
+
+def test_digests_need_somebody_to_answer_to(quarantine):
+    quarantine.put()
+    tool = Tool(quarantine)
+    assert "digest_from is not set" in tool.run("digest", "--send", code=1).stderr
+    # nobody takes mail there: all of it is put off, and counted
+    report = tool.json("digest", "--send", "--from", "postmaster@example.com",
+                       "--route", "smtp://127.0.0.1:9", code=None)
+    assert report["sent"] == 0 and report["deferred"] == 1
+    odd = tool.run("digest", "--send", "--from", "postmaster@example.com", "--route", "uucp", code=1)
+    assert "uucp" in odd.stderr
+
+
+def test_a_route_that_is_none(quarantine):
+    item = quarantine.put().stored[0]
+    assert "uucp" in Tool(quarantine).run("release", "--route", "uucp", item, code=1).stderr
+    assert item in quarantine.look()
+
+
+def test_what_cannot_be_learnt_is_released_all_the_same(quarantine):
+    """Somebody waits for it; and nobody learns half a message."""
+    message = quarantine.write("large.eml", b"Subject: x\r\n\r\n" + b"word word\r\n" * 5955)
+    item = quarantine.put(message=message).stored[0]
+    assert os.path.getsize(message) < 65536    # but not with the Received field before it
+    with Sink() as sink:
+        tool = Tool(quarantine, release=f"smtp://127.0.0.1:{sink.port}",
+                    scorer='max_scan_size = 64K\nscorer "x" { servers = { "tcp://127.0.0.1:9" } }')
+        assert "max_scan_size" in tool.run("learn", "--ham", item, code=1).stderr
+        done = tool.run("release", "--learn-ham", item)
+        assert "not learnt" in done.stderr and len(sink.deliveries) == 1
