@@ -67,12 +67,11 @@ static bool put_line(struct buf *out, struct cursor line, size_t line_left, size
 	}
 }
 
-/* Cut at `length`, and a fold with nothing behind it too; the leading blank stays. */
-static void cut_back(struct buf *out, size_t length, size_t begin)
+/* Cut at `length`, and a fold with nothing behind it too. Text stands before it, which ends this. */
+static void cut_back(struct buf *out, size_t length)
 {
-	while (length > begin + 1 &&
-		(out->data[length - 1] == '\n' || out->data[length - 1] == '\t' ||
-			out->data[length - 1] == ' '))
+	while (out->data[length - 1] == '\n' || out->data[length - 1] == '\t' ||
+		out->data[length - 1] == ' ')
 		length--;
 	out->length = length;
 	out->data[length] = '\0';
@@ -80,8 +79,7 @@ static void cut_back(struct buf *out, size_t length, size_t begin)
 
 bool field_value_put(struct buf *out, size_t name_length, const char *text, size_t length)
 {
-	size_t begin = out->length, total = begin + LIMIT_ADDED_HEADER - name_length - 1, before,
-	       room;
+	size_t total = out->length + LIMIT_ADDED_HEADER - name_length - 1, before, room;
 	struct cursor rest = cursor_over(text, length), line, shown;
 	bool first = true;
 
@@ -101,10 +99,10 @@ bool field_value_put(struct buf *out, size_t name_length, const char *text, size
 			if (shown.at - line.at > INDENT_MAX)
 				line.at = shown.at - INDENT_MAX;
 		}
-		if (out->length >= total || !put_line(out, line, room, total)) {
+		if (!put_line(out, line, room, total)) {
 			if (out->failed)
 				return false;
-			cut_back(out, first ? out->length : before, begin);
+			cut_back(out, first ? out->length : before);
 			break;
 		}
 	}

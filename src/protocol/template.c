@@ -7,60 +7,6 @@
 #include "base/limits.h"
 #include "base/score.h"
 
-enum template_field {
-	FIELD_SCORE,
-	FIELD_REQUIRED,
-	FIELD_ID,
-	FIELD_QUEUE_ID,
-	FIELD_SENDER,
-	FIELD_RECIPIENT,
-	FIELD_TESTS,
-	FIELD_COUNT,
-};
-
-static const char *const names[FIELD_COUNT] = { "score", "required", "id", "queue_id", "sender",
-	"recipient", "tests" };
-
-static const char field_list[] =
-	"%{score} %{required} %{id} %{queue_id} %{sender} %{recipient} %{tests}";
-
-/* The field that begins at `text` ("%{name}"), and its length; FIELD_COUNT when none does. */
-static enum template_field field_at(const char *text, size_t *ret_length)
-{
-	const char *end = text[1] == '{' ? strchr(text, '}') : NULL;
-
-	for (unsigned i = 0; end != NULL && i < FIELD_COUNT; i++) {
-		size_t length = (size_t)(end - text) - 2;
-
-		if (strlen(names[i]) == length && memcmp(names[i], text + 2, length) == 0) {
-			*ret_length = length + 3;
-			return (enum template_field)i;
-		}
-	}
-	return FIELD_COUNT;
-}
-
-int template_check(const char *text, struct err *err)
-{
-	const char *c = text;
-	size_t length;
-
-	if (strlen(text) > LIMIT_REPLY_TEXT)
-		return err_set(err, "longer than %d bytes", LIMIT_REPLY_TEXT);
-	while (*c != '\0') {
-		if (*c < 0x20 || *c > 0x7e)
-			return err_set(err, "only printable ASCII can stand in an SMTP reply");
-		length = c[0] == '%' && c[1] == '%' ? 2 : 1;
-		if (*c == '%' && length == 1 && field_at(c, &length) == FIELD_COUNT)
-			return err_set(err,
-				"unknown field at \"%.32s\"; known are %s, and %%%% for a percent "
-				"sign",
-				c, field_list);
-		c += length;
-	}
-	return 0;
-}
-
 /* Of a byte that is not NUL. */
 static bool is_safe(char c)
 {
@@ -76,50 +22,112 @@ static void put_value(struct buf *out, const char *value)
 		buf_putc(out, is_safe(*value) ? *value : '?');
 }
 
-static void put_score(struct buf *out, bool known, int32_t score)
+static void put_milli(struct buf *out, bool known, int32_t score)
 {
 	char text[SCORE_TEXT_SIZE];
 
 	buf_puts(out, known ? score_format(score, 1, text) : "-");
 }
 
-static void put_field(
-	struct buf *out, enum template_field field, const struct template_facts *facts)
+static void put_score(struct buf *out, const struct template_facts *facts)
 {
-	switch (field) {
-	case FIELD_SCORE:
-		put_score(out, facts->has_score, facts->score);
-		break;
-	case FIELD_REQUIRED:
-		put_score(out, facts->has_required, facts->required);
-		break;
-	case FIELD_ID:
-		put_value(out, facts->id);
-		break;
-	case FIELD_QUEUE_ID:
-		put_value(out, facts->queue_id);
-		break;
-	case FIELD_SENDER:
-		if (facts->sender != NULL && facts->sender[0] == '\0')
-			buf_puts(out, "<>");
-		else
-			put_value(out, facts->sender);
-		break;
-	case FIELD_RECIPIENT:
-		put_value(out, facts->recipient);
-		break;
-	case FIELD_TESTS:
-		put_value(out, facts->tests);
-		break;
-	case FIELD_COUNT:
-		buf_putc(out, '%');
-		break;
+	put_milli(out, facts->has_score, facts->score);
+}
+
+static void put_required(struct buf *out, const struct template_facts *facts)
+{
+	put_milli(out, facts->has_required, facts->required);
+}
+
+static void put_id(struct buf *out, const struct template_facts *facts)
+{
+	put_value(out, facts->id);
+}
+
+static void put_queue_id(struct buf *out, const struct template_facts *facts)
+{
+	put_value(out, facts->queue_id);
+}
+
+static void put_sender(struct buf *out, const struct template_facts *facts)
+{
+	if (facts->sender != NULL && facts->sender[0] == '\0')
+		buf_puts(out, "<>");
+	else
+		put_value(out, facts->sender);
+}
+
+static void put_recipient(struct buf *out, const struct template_facts *facts)
+{
+	put_value(out, facts->recipient);
+}
+
+static void put_tests(struct buf *out, const struct template_facts *facts)
+{
+	put_value(out, facts->tests);
+}
+
+/* What stands at a percent sign. */
+struct field {
+	const char *name;
+	void (*put)(struct buf *out, const struct template_facts *facts);
+};
+
+static const struct field fields[] = {
+	{ "score", put_score },
+	{ "required", put_required },
+	{ "id", put_id },
+	{ "queue_id", put_queue_id },
+	{ "sender", put_sender },
+	{ "recipient", put_recipient },
+	{ "tests", put_tests },
+};
+
+static const char field_list[] =
+	"%{score} %{required} %{id} %{queue_id} %{sender} %{recipient} %{tests}";
+
+/* The field that begins at `text` ("%{name}"), and its length; NULL when none does. */
+static const struct field *field_at(const char *text, size_t *ret_length)
+{
+	const char *end = text[1] == '{' ? strchr(text, '}') : NULL;
+
+	for (size_t i = 0; end != NULL && i < sizeof(fields) / sizeof(fields[0]); i++) {
+		size_t length = (size_t)(end - text) - 2;
+
+		if (strlen(fields[i].name) == length &&
+			memcmp(fields[i].name, text + 2, length) == 0) {
+			*ret_length = length + 3;
+			return &fields[i];
+		}
 	}
+	return NULL;
+}
+
+int template_check(const char *text, struct err *err)
+{
+	const char *c = text;
+	size_t length;
+
+	if (strlen(text) > LIMIT_REPLY_TEXT)
+		return err_set(err, "longer than %d bytes", LIMIT_REPLY_TEXT);
+	while (*c != '\0') {
+		if (*c < 0x20 || *c > 0x7e)
+			return err_set(err, "only printable ASCII can stand in an SMTP reply");
+		length = c[0] == '%' && c[1] == '%' ? 2 : 1;
+		if (*c == '%' && length == 1 && field_at(c, &length) == NULL)
+			return err_set(err,
+				"unknown field at \"%.32s\"; known are %s, and %%%% for a percent "
+				"sign",
+				c, field_list);
+		c += length;
+	}
+	return 0;
 }
 
 bool template_expand(struct buf *out, const char *text, const struct template_facts *facts)
 {
 	size_t begin = out->length, length;
+	const struct field *field;
 
 	while (*text != '\0' && !out->failed && out->length - begin < LIMIT_REPLY_TEXT) {
 		length = 1;
@@ -127,7 +135,11 @@ bool template_expand(struct buf *out, const char *text, const struct template_fa
 			length = 2;
 			buf_putc(out, '%');
 		} else if (text[0] == '%') {
-			put_field(out, field_at(text, &length), facts);
+			field = field_at(text, &length);
+			if (field != NULL)
+				field->put(out, facts);
+			else
+				buf_putc(out, '%');
 		} else {
 			buf_putc(out, *text >= 0x20 && *text < 0x7f ? *text : '?');
 		}

@@ -31,7 +31,7 @@
  */
 static bool put_folded(struct buf *out, const char *text, size_t column)
 {
-	size_t start = out->length, begin = start;
+	size_t begin = out->length;
 	bool first = true;
 
 	while (*text != '\0') {
@@ -43,7 +43,7 @@ static bool put_folded(struct buf *out, const char *text, size_t column)
 			while (out->length > begin && out->data[out->length - 1] == ' ')
 				out->length--;
 			/* A line that held nothing but a blank is used again: none may be empty. */
-			if (out->length > begin || begin == start)
+			if (out->length > begin)
 				buf_puts(out, "\n\t");
 			begin = out->length;
 			column = TAB_COLUMNS;

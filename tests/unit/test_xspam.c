@@ -367,6 +367,46 @@ static void fields_from_outside(void **state)
 	}
 }
 
+/* The whole field or none: a buffer that is full is said to be, wherever it was. */
+static void fields_need_room(void **state)
+{
+	static char text[2500];
+	size_t whole = 0;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[1500] = '\n';
+	for (size_t size = 3000; size-- > 0;) {
+		AUTO(buf_free) struct buf out = { 0 };
+		bool good;
+
+		buf_init(&out, size);
+		good = field_value_put(&out, 3, text, strlen(text));
+		if (whole == 0)
+			whole = out.length;
+		assert_int_equal(good, size >= whole);
+	}
+}
+
+/* What is left out of a field that is too long leaves no blank, no tab and no fold behind. */
+static void cut_fields_end_in_text(void **state)
+{
+	static char text[3 * LIMIT_ADDED_HEADER];
+
+	(void)state;
+	for (size_t width = 80; width < 200; width++) {
+		AUTO(buf_free) struct buf out = { 0 };
+
+		for (size_t i = 0; i < sizeof(text) - 1; i++)
+			text[i] = i % width == width - 1 ? '\n' : i % width > width - 4 ? ' ' : 'x';
+		buf_init(&out, sizeof(text));
+		assert_true(field_value_put(&out, 3, text, strlen(text)));
+		assert_int_equal(out.data[out.length - 1], 'x');
+		assert_true(out.length > LIMIT_ADDED_HEADER - 2 * width);
+		assert_true(field_is_safe("X-A", buf_text(&out)));
+	}
+}
+
 /* Long lines are cut at a blank if there is one, and whatever the length the field is safe. */
 static void long_fields(void **state)
 {
@@ -448,6 +488,8 @@ int main(void)
 		cmocka_unit_test(original_recipient),
 		cmocka_unit_test(full_lists),
 		cmocka_unit_test(fields_from_outside),
+		cmocka_unit_test(fields_need_room),
+		cmocka_unit_test(cut_fields_end_in_text),
 		cmocka_unit_test(long_fields),
 		cmocka_unit_test(odd_names_are_left_out),
 		cmocka_unit_test(the_longest_field_is_safe),
