@@ -67,7 +67,7 @@ bool item_print(struct buf *out, struct item *item);
 
 enum item_parse_result {
 	ITEM_COMPLETE, /* *ret_item is filled in */
-	ITEM_MORE,     /* the metadata goes on: call again with *ret_need bytes */
+	ITEM_MORE,     /* the metadata goes on: call again with *ret_need (< LIMIT_ITEM_BLOCK) */
 	ITEM_DAMAGED,  /* the reason is in err */
 	ITEM_NO_MEMORY,
 };

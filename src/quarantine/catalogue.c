@@ -79,9 +79,13 @@ static int newest_first(const void *a, const void *b)
 {
 	const struct catalogue_entry *left = a, *right = b;
 
+	int order;
+
 	if (left->time_us != right->time_us)
 		return left->time_us > right->time_us ? -1 : 1;
-	return strcmp(left->id, right->id);
+	order = strcmp(left->id, right->id);
+	/* Of one item cur comes before new: it can have been moved that way only. */
+	return order != 0 ? order : (int)right->folder - (int)left->folder;
 }
 
 /* A mail reader may move an item from new to cur between our looks at the two. */
@@ -92,11 +96,8 @@ static void drop_doubles(struct catalogue *catalogue)
 	for (size_t i = 0; i < catalogue->count; i++) {
 		struct catalogue_entry *entry = &catalogue->entries[i];
 
-		if (kept > 0 && strcmp(catalogue->entries[kept - 1].id, entry->id) == 0) {
-			if (entry->folder == FOLDER_CUR)
-				catalogue->entries[kept - 1] = *entry;
+		if (kept > 0 && strcmp(catalogue->entries[kept - 1].id, entry->id) == 0)
 			continue;
-		}
 		if (kept != i)
 			catalogue->entries[kept] = *entry;
 		kept++;

@@ -56,25 +56,23 @@ static int check_parent(int fd, const char *path, struct err *err)
 	return 0;
 }
 
-/* Walk down a path without links in it, looking at each directory. Returns a descriptor or -1. */
-static int walk(const char *real, const char *path, struct err *err)
+/*
+ * Walk down a path without links in it, looking at each directory. Writes NULs into `real`. Returns
+ * a descriptor or -1.
+ */
+static int walk(char *real, const char *path, struct err *err)
 {
 	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char name[256];
 
 	while (fd >= 0 && check_parent(fd, path, err) == 0) {
-		size_t length;
+		const char *name = real + strspn(real, "/");
 		int next;
 
-		real += strspn(real, "/");
-		if (*real == '\0')
+		if (*name == '\0')
 			return fd;
-		length = strcspn(real, "/");
-		if (length >= sizeof(name))
-			break;
-		memcpy(name, real, length);
-		name[length] = '\0';
-		real += length;
+		real += strcspn(name, "/") + (size_t)(name - real);
+		if (*real != '\0')
+			*real++ = '\0';
 		next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0)
 			err_set_errno(err, errno, "cannot open a parent of %s", path);

@@ -55,13 +55,10 @@ const char *item_name_format(char name[ITEM_NAME_SIZE], const char *id, int64_t 
 
 static bool fixed_number(struct cursor *cursor, size_t digits, uint64_t *ret_number)
 {
-	struct cursor field = { cursor->at, cursor->at + digits };
+	const char *begin = cursor->at;
 
-	if (cursor_left(cursor) < digits || !cursor_number(&field, UINT64_MAX / 2, ret_number) ||
-		!cursor_at_end(&field))
-		return false;
-	cursor->at += digits;
-	return true;
+	return cursor_number(cursor, UINT64_MAX / 2, ret_number) &&
+		(size_t)(cursor->at - begin) == digits;
 }
 
 bool item_name_parse(const char *name, char ret_id[ITEM_ID_SIZE], int64_t *ret_time_us)

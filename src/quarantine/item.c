@@ -96,23 +96,30 @@ bool item_print(struct buf *out, struct item *item)
 static bool fixed_number(
 	struct cursor *cursor, const char *name, size_t digits, uint64_t max, uint64_t *ret_number)
 {
-	struct cursor field;
+	const char *begin;
 
-	if (!cursor_literal(cursor, name) || cursor_left(cursor) < digits)
+	if (!cursor_literal(cursor, name))
 		return false;
-	field = cursor_over(cursor->at, digits);
-	if (!cursor_number(&field, max, ret_number) || !cursor_at_end(&field))
-		return false;
-	cursor->at += digits;
-	return true;
+	begin = cursor->at;
+	return cursor_number(cursor, max, ret_number) && (size_t)(cursor->at - begin) == digits;
+}
+
+/* The rest of a line, of exactly `length` bytes, and the end of the line. */
+static bool take_rest(struct cursor *cursor, size_t length, struct cursor *ret_rest)
+{
+	return cursor_until(cursor, '\r', ret_rest) && cursor_left(ret_rest) == length &&
+		cursor_literal(cursor, "\r\n");
 }
 
 static bool take_digest(struct cursor *cursor, char *ret_digest)
 {
-	if (!cursor_literal(cursor, " sha256=") || cursor_left(cursor) < DIGEST_TEXT_SIZE - 1)
+	struct cursor digits;
+
+	if (!cursor_literal(cursor, " sha256=") ||
+		!take_rest(cursor, DIGEST_TEXT_SIZE - 1, &digits))
 		return false;
 	for (size_t i = 0; i < DIGEST_TEXT_SIZE - 1; i++) {
-		char c = cursor->at[i];
+		char c = digits.at[i];
 
 		/* Lower case only: a flipped bit must not make another spelling of the same digest. */
 		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
@@ -120,8 +127,7 @@ static bool take_digest(struct cursor *cursor, char *ret_digest)
 		ret_digest[i] = c;
 	}
 	ret_digest[DIGEST_TEXT_SIZE - 1] = '\0';
-	cursor->at += DIGEST_TEXT_SIZE - 1;
-	return cursor_literal(cursor, "\r\n");
+	return true;
 }
 
 struct block_head {
@@ -133,12 +139,13 @@ struct block_head {
 /* The two lines of fixed width. */
 static bool take_head(struct cursor *cursor, struct block_head *head)
 {
-	if (!cursor_literal(cursor, "X-Quarantine-ID: ") || cursor_left(cursor) < ITEM_ID_LENGTH)
+	struct cursor id;
+
+	if (!cursor_literal(cursor, "X-Quarantine-ID: ") || !take_rest(cursor, ITEM_ID_LENGTH, &id))
 		return false;
-	memcpy(head->id, cursor->at, ITEM_ID_LENGTH);
+	memcpy(head->id, id.at, ITEM_ID_LENGTH);
 	head->id[ITEM_ID_LENGTH] = '\0';
-	cursor->at += ITEM_ID_LENGTH;
-	return item_id_is_valid(head->id) && cursor_literal(cursor, "\r\nX-Quarantine-Item: 1") &&
+	return item_id_is_valid(head->id) && cursor_literal(cursor, "X-Quarantine-Item: 1") &&
 		fixed_number(cursor, " json=", 10, LIMIT_ITEM_JSON, &head->json) &&
 		fixed_number(cursor, " block=", 10, LIMIT_ITEM_BLOCK, &head->block) &&
 		fixed_number(cursor, " length=", 12, LIMIT_ITEM_MESSAGE, &head->length) &&
@@ -151,15 +158,13 @@ static bool unfold(struct cursor *cursor, size_t json, char *out)
 {
 	while (json > 0) {
 		size_t piece = json < FOLD_BYTES ? json : FOLD_BYTES;
+		struct cursor line;
 
-		if (!cursor_byte(cursor, ' ') || cursor_left(cursor) < piece)
+		if (!cursor_byte(cursor, ' ') || !take_rest(cursor, piece, &line))
 			return false;
-		memcpy(out, cursor->at, piece);
-		cursor->at += piece;
+		memcpy(out, line.at, piece);
 		out += piece;
 		json -= piece;
-		if (!cursor_literal(cursor, "\r\n"))
-			return false;
 	}
 	return true;
 }

@@ -196,15 +196,14 @@ static char *unhex(const char *hex)
 /* Replace *field by the text that `value` holds. False when it holds none. */
 static bool get_text(const json_t *value, char **field)
 {
-	char *text;
+	const char *plain = json_string_value(value);
+	const char *hex = json_string_value(json_object_get(value, "hex"));
+	char *text = NULL;
 
-	if (json_is_object(value)) {
-		const char *hex = json_string_value(json_object_get(value, "hex"));
-
-		text = hex == NULL ? NULL : unhex(hex);
-	} else {
-		text = json_is_string(value) ? strdup(json_string_value(value)) : NULL;
-	}
+	if (plain != NULL)
+		text = strdup(plain);
+	else if (hex != NULL)
+		text = unhex(hex);
 	if (text == NULL)
 		return false;
 	free(*field);
@@ -223,16 +222,18 @@ static bool take_text(const json_t *object, const char *key, char **field)
 static bool take_bool(const json_t *object, const char *key, bool *field)
 {
 	const json_t *value = json_object_get(object, key);
+	json_type type = value == NULL ? JSON_FALSE : json_typeof(value);
 
-	*field = json_is_true(value);
-	return value == NULL || json_is_boolean(value);
+	*field = type == JSON_TRUE;
+	return type == JSON_TRUE || type == JSON_FALSE;
 }
 
 static bool take_milli(const json_t *value, int32_t *field)
 {
 	json_int_t number = json_integer_value(value);
 
-	if (!json_is_integer(value) || number > LIMIT_SCORE_MILLI || number < -LIMIT_SCORE_MILLI)
+	if (json_typeof(value) != JSON_INTEGER || number > LIMIT_SCORE_MILLI ||
+		number < -LIMIT_SCORE_MILLI)
 		return false;
 	*field = (int32_t)number;
 	return true;
@@ -281,7 +282,8 @@ static bool take_client(const json_t *object, struct item *item)
 
 static bool take_options(const json_t *array, struct verdict_test *test)
 {
-	if (array != NULL && (!json_is_array(array) || json_array_size(array) > LIMIT_TEST_OPTIONS))
+	if (array != NULL &&
+		(json_typeof(array) != JSON_ARRAY || json_array_size(array) > LIMIT_TEST_OPTIONS))
 		return false;
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		const char *text = json_string_value(json_array_get(array, i));
@@ -296,7 +298,7 @@ static bool take_test(const json_t *json, struct verdict *verdict)
 {
 	const char *name = json_string_value(json_array_get(json, 0));
 	const json_t *number = json_array_get(json, 1);
-	bool has_score = number != NULL && !json_is_null(number);
+	bool has_score = number != NULL && json_typeof(number) != JSON_NULL;
 	size_t before = verdict->test_count;
 	int32_t score = 0;
 
@@ -310,7 +312,7 @@ static bool take_tests(const json_t *array, struct verdict *verdict)
 {
 	if (array == NULL)
 		return true;
-	if (!json_is_array(array) || json_array_size(array) > LIMIT_TESTS)
+	if (json_typeof(array) != JSON_ARRAY || json_array_size(array) > LIMIT_TESTS)
 		return false;
 	for (size_t i = 0; i < json_array_size(array); i++)
 		if (!take_test(json_array_get(array, i), verdict))

@@ -80,7 +80,7 @@ bool list_fits(const struct list_filter *filter, const struct item *item)
 		(filter->text == NULL || filter->in_message || text_fits(filter->text, item));
 }
 
-/* Is the text in the message's own bytes? To the byte: what is encoded is not decoded. */
+/* Is the text, which is not empty, in the message's own bytes? What is encoded is not decoded. */
 static bool in_message(const char *text, const struct stored *stored)
 {
 	size_t length = strlen(text), kept = 0;
@@ -88,7 +88,7 @@ static bool in_message(const char *text, const struct stored *stored)
 	uint64_t offset = 0;
 	long got;
 
-	if (piece == NULL || length == 0 || length > PIECE_SIZE / 2)
+	if (piece == NULL || length > PIECE_SIZE / 2)
 		return false;
 	while ((got = stored_read(stored, offset, piece + kept, PIECE_SIZE - kept)) > 0) {
 		size_t have = kept + (size_t)got;

@@ -31,11 +31,16 @@ static int count_folder(
 	if (names == NULL)
 		return -1;
 	for (errno = 0; (entry = readdir(names)) != NULL; errno = 0) {
-		if (!is_ours(entry) ||
-			fstatat(dirfd(names), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		bool known;
+
+		if (!is_ours(entry))
 			continue;
+		known = fstatat(dirfd(names), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+		if (!known && errno == ENOENT)
+			continue;
+		/* One that cannot be examined takes up a place all the same. */
 		*items += 1;
-		*bytes += S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
+		*bytes += known && S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
 	}
 	if (errno != 0) {
 		int saved = errno;

@@ -38,18 +38,14 @@ static long read_at(int fd, void *bytes, size_t size, uint64_t offset)
 
 static enum stored_result result_of(enum item_parse_result parsed, struct err *err)
 {
-	switch (parsed) {
-	case ITEM_COMPLETE:
+	if (parsed == ITEM_COMPLETE)
 		return STORED_GOOD;
-	case ITEM_NO_MEMORY:
+	if (parsed == ITEM_NO_MEMORY) {
 		err_set(err, "out of memory");
 		return STORED_FAILED;
-	case ITEM_MORE:
-		err_set(err, SHORTER);
-		break;
-	case ITEM_DAMAGED:
-		break;
 	}
+	if (parsed == ITEM_MORE)
+		err_set(err, SHORTER);
 	return STORED_DAMAGED;
 }
 
@@ -59,7 +55,7 @@ static enum stored_result read_long(struct stored *stored, size_t need, struct e
 	AUTO(string_free) char *bytes = NULL;
 	long got;
 
-	if (need > stored->size || need > LIMIT_ITEM_BLOCK) {
+	if (need > stored->size) {
 		err_set(err, SHORTER);
 		return STORED_DAMAGED;
 	}

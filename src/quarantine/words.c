@@ -51,7 +51,7 @@ static bool convert(struct buf *out, const char *charset, const struct buf *byte
 		(void)iconv(converter, &in, &in_left, &at, &left);
 		buf_append(out, room, sizeof(room) - left);
 		made += sizeof(room) - left;
-		if (in_left == before && left == sizeof(room)) {
+		if (in_left == before) {
 			in++; /* a byte that is none of this character set */
 			in_left--;
 			buf_puts(out, "\xef\xbf\xbd");
@@ -65,14 +65,13 @@ static bool put_word(struct buf *out, const struct encoded_word *word)
 {
 	char charset[CHARSET_SIZE];
 	struct buf bytes;
-	bool good = true;
+	bool good;
 
 	if (!charset_of(word, charset))
 		return false;
 	buf_init(&bytes, MAX_TEXT);
 	encoded_word_decode(word, &bytes);
-	if (bytes.length > 0)
-		good = !bytes.failed && convert(out, charset, &bytes);
+	good = !bytes.failed && (bytes.length == 0 || convert(out, charset, &bytes));
 	buf_free(&bytes);
 	return good;
 }

@@ -28,7 +28,7 @@
 #include "base/deadline.h"
 #include "base/err.h"
 
-#define VARIANTS 5
+#define VARIANTS 6
 /* Calls of a trial whose kinds are remembered. */
 #define SEQUENCE_SIZE 4096
 
@@ -70,9 +70,9 @@ static const struct {
 } calls[] = {
 	[MEMORY] = { "memory", { ENOMEM } },
 	[REALPATH] = { "realpath", { ENOMEM, ENOENT } },
-	[OPEN] = { "open", { EMFILE, EACCES, EINVAL } },
+	[OPEN] = { "open", { EMFILE, EACCES, EINVAL, EISDIR, EOPNOTSUPP } },
 	[OPENAT] = { "openat", { EMFILE, ENOENT, ELOOP, EIO, ENOTDIR } },
-	[OPENAT2] = { "openat2", { EMFILE, ENOENT, ENOSYS, EAGAIN } },
+	[OPENAT2] = { "openat2", { EMFILE, ENOENT, ENOSYS, EAGAIN, ENODEV, ENXIO } },
 	[FSTAT] = { "fstat", { EIO, FAULT_STRANGER, FAULT_WRITABLE } },
 	[FSTATAT] = { "fstatat", { EIO, ENOENT } },
 	[FACCESSAT] = { "faccessat", { EIO, ENOENT } },
@@ -87,7 +87,7 @@ static const struct {
 	[RENAMEAT2] = { "renameat2", { EIO, EINVAL, ENOSYS, EEXIST } },
 	[LINKAT] = { "linkat", { EIO, EEXIST } },
 	[UNLINKAT] = { "unlinkat", { EIO, ENOENT, EROFS } },
-	[FSTATVFS] = { "fstatvfs", { EIO } },
+	[FSTATVFS] = { "fstatvfs", { EIO, FAULT_READ_ONLY } },
 	[FDOPENDIR] = { "fdopendir", { ENOMEM } },
 	[READDIR] = { "readdir", { EIO, ENOENT } },
 	[CLOSEDIR] = { "closedir", { EIO } },
@@ -453,7 +453,13 @@ WRAP(int, unlinkat, int folder, const char *path, int flags)
 
 WRAP(int, fstatvfs, int fd, struct statvfs *status)
 {
-	return fails(FSTATVFS) ? -1 : __real_fstatvfs(fd, status);
+	int error = fails(FSTATVFS);
+
+	if (error > 0 || __real_fstatvfs(fd, status) != 0)
+		return -1;
+	if (error == FAULT_READ_ONLY)
+		status->f_flag |= ST_RDONLY;
+	return 0;
 }
 
 WRAP(DIR *, fdopendir, int fd)
@@ -544,7 +550,8 @@ static void describe(const struct fault *fault, const struct fault_report *repor
 	static const char *const words[] = { [-FAULT_SHORT] = "one byte",
 		[-FAULT_STRANGER] = "a stranger's",
 		[-FAULT_WRITABLE] = "open to all",
-		[-FAULT_ENDS] = "the end" };
+		[-FAULT_ENDS] = "the end",
+		[-FAULT_READ_ONLY] = "read-only" };
 	char text[64];
 
 	snprintf(name, sizeof(name), "call %ld of %ld%s, %s: %s%s", fault->at, report->calls,

@@ -34,10 +34,11 @@ struct fault_report {
 
 /* Things that go wrong without an errno. */
 enum {
-	FAULT_SHORT = -1,    /* a single byte is moved */
-	FAULT_STRANGER = -2, /* the file belongs to somebody else */
-	FAULT_WRITABLE = -3, /* everybody may write to it */
-	FAULT_ENDS = -4,     /* nothing more is there */
+	FAULT_SHORT = -1,     /* a single byte is moved */
+	FAULT_STRANGER = -2,  /* the file belongs to somebody else */
+	FAULT_WRITABLE = -3,  /* everybody may write to it */
+	FAULT_ENDS = -4,      /* nothing more is there */
+	FAULT_READ_ONLY = -5, /* the file system is */
 };
 
 /* What happened; everything works again. */

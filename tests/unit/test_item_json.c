@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "faults.h"
 #include "quarantine/item_json.h"
 
 #define WHOLE                                                                                      \
@@ -248,6 +249,74 @@ static void options_have_an_end(void **state)
 	json_decref(whole);
 }
 
+struct scene {
+	struct item item;
+	enum item_parse_result result;
+	char text[sizeof(WHOLE) + 100]; /* what was printed */
+};
+
+static bool print_item(void *context)
+{
+	struct scene *scene = context;
+	struct buf out;
+	bool good;
+
+	buf_init(&out, sizeof(scene->text) - 1);
+	good = item_json_print(&out, &scene->item);
+	memcpy(scene->text, buf_text(&out), out.length + 1);
+	buf_free(&out);
+	return good;
+}
+
+/* All or nothing: what is said to be whole can be read back. */
+static void check_printed(void *context, bool good, const struct fault_report *report)
+{
+	struct scene *scene = context;
+	struct item item;
+
+	fault_expect(good == (report->failed == 0));
+	if (good)
+		assert_int_equal(parse(scene->text, &item), ITEM_COMPLETE);
+	if (good)
+		item_free(&item);
+}
+
+static bool parse_whole(void *context)
+{
+	struct scene *scene = context;
+	struct item item;
+
+	item_init(&item);
+	scene->result = item_json_parse(WHOLE, sizeof(WHOLE) - 1, &item, NULL);
+	item_free(&item);
+	return scene->result == ITEM_COMPLETE;
+}
+
+/* F18: who has no memory does not call an item damaged. */
+static void check_parsed(void *context, bool good, const struct fault_report *report)
+{
+	struct scene *scene = context;
+
+	fault_expect(good == (report->failed == 0));
+	fault_expect(good || scene->result == ITEM_NO_MEMORY);
+}
+
+static void memory_ends(void **state)
+{
+	struct scene scene = { .result = ITEM_MORE };
+	struct fault_trial trial = { NULL, print_item, check_printed, NULL, &scene, true, false };
+
+	(void)state;
+	assert_int_equal(parse(WHOLE, &scene.item), ITEM_COMPLETE);
+	scene.item.verdict.late = scene.item.verdict.truncated = true;
+	err_set(&scene.item.verdict.err, "e");
+	assert_true(fault_sweep(&trial) > 50);
+	item_free(&scene.item);
+	trial.run = parse_whole;
+	trial.check = check_parsed;
+	assert_true(fault_sweep(&trial) > 50);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +325,7 @@ int main(void)
 		cmocka_unit_test(members_are_what_they_must_be),
 		cmocka_unit_test(lists_have_an_end),
 		cmocka_unit_test(options_have_an_end),
+		cmocka_unit_test(memory_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

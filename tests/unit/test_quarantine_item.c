@@ -10,7 +10,7 @@
 static void only_ids_pass_for_ids(void **state)
 {
 	static const char *const bad[] = { "", "../x", "-rf", "a/b", "ABC", "a b", "abc\n", "ab1",
-		"abcdefghijklmnopqrstuvwxyz2", "\xc3\xa4", "a.b" };
+		"abcdefghijklmnopqrstuvwxyz2", "abcdefghijklmnopqrstuvwxyz.", "\xc3\xa4", "a.b" };
 	char id[ITEM_ID_SIZE], other[ITEM_ID_SIZE];
 
 	(void)state;
@@ -29,6 +29,9 @@ static void only_ids_pass_for_ids(void **state)
 static void names_tell_id_and_time(void **state)
 {
 	static const char *const bad[] = { "", "x", "1700000000.M123456Qshort.spambridge",
+		"170000000x.M123456Qabcdefghijklmnopqrstuvwxyz.spambridge",
+		"17000000000.M123456Qabcdefghijklmnopqrstuvwxyz.spambridge",
+		"1700000000.M12345xQabcdefghijklmnopqrstuvwxyz.spambridge",
 		"170000000.M123456Qabcdefghijklmnopqrstuvwxyz.spambridge",
 		"1700000000.M123456Qabcdefghijklmnopqrstuvwxyz.spambridgex",
 		"1700000000.M123456QAbcdefghijklmnopqrstuvwxyz.spambridge",
@@ -204,6 +207,86 @@ static void wrong_metadata_is_damage(void **state)
 	}
 }
 
+/* Each part of the two lines of fixed width, spoilt: by its width, its kind or its limit. */
+static void heads_are_read_strictly(void **state)
+{
+#define ID   "abcdefghijklmnopqrstuvwxyz"
+#define ZERO "0000000000000000000000000000000000000000000000000000000000000000"
+#define HEAD "X-Quarantine-ID: " ID "\r\nX-Quarantine-Item: 1"
+	static const char *const bad[] = {
+		"X-Quarantine-ID: " ID "2\r\nX-Quarantine-Item: 1",
+		"X-Quarantine-ID: abc\r\nX-Quarantine-Item: 1",
+		"X-Quarantine-ID: \r\nX-Quarantine-Item: 1",
+		"X-Quarantine-ID: " ID "\rX-Quarantine-Item: 1",
+		"X-Quarantine-ID: ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\nX-Quarantine-Item: 1",
+		"X-Quarantine-ID: " ID "\r\nX-Quarantine-Item: 2",
+		HEAD " json=x000000002",
+		HEAD " json=000000002",
+		HEAD " json=00000000002",
+		HEAD " json=0000000000 block=0000000300 length=000000000005 sha256=" ZERO "\r\n",
+		HEAD " json=9999999999",
+		HEAD " json=0000000002 block=0000000100 length=000000000005 sha256=" ZERO "\r\n",
+		HEAD " json=0000000002 block=9999999999",
+		HEAD " json=0000000002 block=0000000300 length=999999999999",
+		HEAD " json=0000000002 block=0000000300 length=000000000005 sha1=",
+		HEAD " json=0000000002 block=0000000300 length=000000000005 sha256=0\r\n",
+		HEAD " json=0000000002 block=0000000300 length=000000000005 sha256=\r\n",
+		HEAD " json=0000000002 block=0000000300 length=000000000005 sha256=" ZERO "0\r\n",
+		HEAD " json=0000000002 block=0000000300 length=000000000005 sha256=g" ZERO,
+		HEAD " json=0000000002 block=0000000300 length=000000000005 sha256=" ZERO "\r",
+	};
+	/* The same with a whole head, and metadata that is not folded as it was written. */
+	static const char *const folds[] = { "{}", "\t{}\r\n", " {\r\n}\r\n", " {}x\r\n", " {}\n",
+		" {}\rx" };
+	char text[600];
+	struct item back;
+	size_t need;
+
+	(void)state;
+	item_init(&back);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]) + sizeof(folds) / sizeof(folds[0]);
+		i++) {
+		size_t fold = i - sizeof(bad) / sizeof(bad[0]);
+		bool is_head = i < sizeof(bad) / sizeof(bad[0]);
+		struct err err = ERR_INIT;
+
+		snprintf(text, sizeof(text), "%s%s%0300d",
+			is_head ? bad[i] :
+				  HEAD " json=0000000002 block=0000000300 length=000000000005 "
+				       "sha256=" ZERO "\r\n",
+			is_head ? "" : folds[fold], 0);
+		if (item_parse(text, strlen(text), &need, &back, &err) != ITEM_DAMAGED)
+			fail_msg("taken: %s", text);
+		assert_non_null(strstr(err.text, is_head ? "does not begin" : "not folded"));
+	}
+	item_free(&back);
+#undef ID
+#undef ZERO
+#undef HEAD
+}
+
+/* Mail without a sender is shown as from the null sender. */
+static void no_sender_is_the_null_sender(void **state)
+{
+	struct item item, back;
+	struct buf out;
+	size_t need = 0;
+
+	(void)state;
+	fill_item(&item, "a@example.net");
+	free(item.envelope.sender);
+	item.envelope.sender = NULL;
+	buf_init(&out, 100000);
+	assert_true(item_print(&out, &item));
+	assert_non_null(strstr(buf_text(&out), "\r\nX-Envelope-From: <>\r\n"));
+	item_init(&back);
+	assert_int_equal(item_parse(out.data, out.length, &need, &back, NULL), ITEM_COMPLETE);
+	assert_string_equal(back.envelope.sender, "");
+	item_free(&item);
+	item_free(&back);
+	buf_free(&out);
+}
+
 static void words_are_decoded_for_people(void **state)
 {
 	static const struct {
@@ -240,6 +323,8 @@ int main(void)
 		cmocka_unit_test(hostile_text_makes_the_round_trip),
 		cmocka_unit_test(short_reads_ask_for_more),
 		cmocka_unit_test(wrong_metadata_is_damage),
+		cmocka_unit_test(heads_are_read_strictly),
+		cmocka_unit_test(no_sender_is_the_null_sender),
 		cmocka_unit_test(words_are_decoded_for_people),
 	};
 

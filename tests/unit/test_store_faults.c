@@ -18,8 +18,9 @@
 #include "quarantine/review.h"
 
 /* The message of all scenes, as it must come back. */
-#define ORIGINAL                                                            \
-	"From: A <a@example.net>\r\nSubject: =?utf-8?q?h=E4?= \xff\r\n\r\n" \
+#define ORIGINAL                                                        \
+	"From: A <a@example.net>\r\nSubject: =?utf-8?q?h=E4?= \xff\r\n" \
+	"Date: today\r\nMessage-ID: <m@example.net>\r\n\r\n"            \
 	"one\r\n.\r\ntwo\r\n"
 /* So many addresses of a domain do not fit into the first read of an item. */
 #define MANY 10
@@ -55,6 +56,23 @@ static void wipe(struct scene *scene)
 	scene->misled = false;
 }
 
+/* The message, its body in memory up to so many bytes. */
+static void set_original(struct fixture *fixture, size_t memory)
+{
+	struct message_limits limits = { SIZE_MAX, memory, fixture->top };
+
+	message_free(&fixture->message);
+	fixture->message = message_new(&limits);
+	assert_non_null(fixture->message);
+	assert_true(message_add_header(fixture->message, "From", " A <a@example.net>"));
+	assert_true(message_add_header(fixture->message, "Subject", " =?utf-8?q?h=E4?= \xff"));
+	assert_true(message_add_header(fixture->message, "Date", " today"));
+	assert_true(message_add_header(fixture->message, "Message-ID", " <m@example.net>"));
+	assert_int_equal(
+		message_add_body(fixture->message, "one\r\n.\r\ntwo\r\n", 13), MESSAGE_MORE);
+	message_seal(fixture->message);
+}
+
 static int rich_setup(void **state)
 {
 	struct fixture *fixture;
@@ -67,7 +85,8 @@ static int rich_setup(void **state)
 	assert_true(verdict_test_add_option(&verdict->tests[0], "found", 5));
 	assert_true(verdict_test_add_option(&verdict->tests[1], "this", 4));
 	verdict->required = 5000;
-	verdict->has_required = verdict->spam = verdict->truncated = true;
+	verdict->has_required = verdict->spam = verdict->late = verdict->truncated = true;
+	err_set(&verdict->err, "one of two scorers said nothing");
 	verdict->scorer = strdup("sa");
 	verdict->server = strdup("192.0.2.1:783");
 	verdict->version = strdup("SpamAssassin 4.0.1");
@@ -83,7 +102,7 @@ static int rich_setup(void **state)
 		snprintf(address, sizeof(address), "%0450d@example.com", i);
 		assert_true(strlist_add(&fixture->envelope.recipients, address));
 	}
-	set_message(fixture, " =?utf-8?q?h=E4?= \xff", "one\r\n.\r\ntwo\r\n", 13, 1000);
+	set_original(fixture, 1000);
 	return 0;
 }
 
@@ -210,8 +229,7 @@ static void what_is_held_is_whole_and_told(void **state)
 		false, false };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		set_message(scene.fixture, " hello", "one\r\n.\r\ntwo\r\n", 13,
-			rows[i].in_file ? 1 : 1000);
+		set_original(scene.fixture, rows[i].in_file ? 1 : 1000);
 		scene.by_domain = rows[i].by_domain;
 		scene.within = rows[i].within;
 		trial.old_kernel = rows[i].old_kernel;
@@ -364,7 +382,8 @@ static void check_read(void *context, bool good, const struct fault_report *repo
 	fault_expect(!scene->misled);
 	fault_expect(good || scene->result == STORED_FAILED || scene->err.text[0] != '\0');
 	fault_expect(scene->result != STORED_DAMAGED || error == FAULT_ENDS);
-	fault_expect(scene->result != STORED_STRANGE || error == FAULT_STRANGER || error == ELOOP);
+	fault_expect(scene->result != STORED_STRANGE || error == FAULT_STRANGER || error == ELOOP ||
+		error == ENODEV || error == ENXIO);
 	fault_expect(scene->result != STORED_GONE || error == ENOENT);
 	fault_expect(take_census(scene).good == 2);
 }
@@ -612,6 +631,46 @@ static void check_room(void *context, bool good, const struct fault_report *repo
 	fault_expect(report->failed > 1 || census.good == good);
 }
 
+static bool look_around(void *context)
+{
+	struct scene *scene = context;
+
+	return store_check(scene->store, true, &scene->err) == 0;
+}
+
+/* What is wrong now is told now, and what was known before is not forgotten for it. */
+static void check_looked(void *context, bool good, const struct fault_report *report)
+{
+	struct scene *scene = context;
+	struct store_view view;
+
+	store_look(scene->store, &view);
+	fault_expect((scene->err.text[0] == '\0') == good);
+	fault_expect(strcmp(view.trouble, scene->err.text) == 0);
+	fault_expect(view.items == 1 || report->error == FAULT_ENDS || report->error == ENOENT);
+	fault_expect(report->error != FAULT_READ_ONLY ||
+		(!good && strstr(view.trouble, "Read-only file system") != NULL));
+	fault_expect(take_census(scene).good == 1);
+}
+
+static void prepare_look(void *context)
+{
+	struct scene *scene = context;
+
+	prepare_store(scene);
+	scene->within = scene->by_domain = false;
+	assert_true(write_one(scene));
+}
+
+static void a_look_tells_what_is_wrong(void **state)
+{
+	struct scene scene = { .fixture = *state };
+	struct fault_trial trial = { prepare_look, look_around, check_looked, free_store, &scene,
+		false, false };
+
+	assert_true(fault_sweep(&trial) > 50);
+}
+
 static void room_is_looked_for_before_it_is_refused(void **state)
 {
 	struct scene scene = { .fixture = *state };
@@ -635,6 +694,7 @@ int main(void)
 		TEST(records_are_changed_whole),
 		TEST(what_is_removed_is_gone),
 		TEST(room_is_looked_for_before_it_is_refused),
+		TEST(a_look_tells_what_is_wrong),
 	};
 
 	/* Thousands of small files that nobody keeps. */
