@@ -28,10 +28,10 @@ static bool grow(struct header_list *list)
 	size_t capacity = list->capacity == 0 ? 32 : list->capacity * 2;
 	struct header_place *places;
 
-	if (list->count < list->capacity)
-		return true;
 	if (list->count >= LIMIT_HEADER_COUNT)
 		return false;
+	if (list->count < list->capacity)
+		return true;
 	places = realloc(list->places, capacity * sizeof(*places));
 	if (places == NULL)
 		return false;
@@ -98,9 +98,7 @@ static int by_name(const void *a, const void *b)
 	const struct named *left = a, *right = b;
 	int order = strcasecmp(left->name, right->name);
 
-	if (order != 0)
-		return order;
-	return left->index < right->index ? -1 : 1;
+	return order != 0 ? order : (left->index > right->index) - (left->index < right->index);
 }
 
 static int last_first(const void *a, const void *b)

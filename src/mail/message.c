@@ -140,9 +140,10 @@ static bool store(struct message *message, const void *bytes, size_t length)
 	if (message->fd < 0 && length > message->limits.memory_bytes - message->body.length &&
 		!spill(message))
 		return false;
+	if (message->fd < 0 && !pieces_append(&message->body, bytes, length))
+		return fail(message, "out of memory");
 	if (message->fd < 0)
-		return pieces_append(&message->body, bytes, length) ||
-			fail(message, "out of memory");
+		return true;
 	if (io_write_all(message->fd, bytes, length) == 0)
 		return true;
 	message->failed = true;

@@ -8,27 +8,20 @@
 #include "base/cleanup.h"
 #include "base/encode.h"
 
+static const char *const status_names[] = {
+	[VERDICT_NONE] = "none",
+	[VERDICT_SCORED] = "scored",
+	[VERDICT_REFUSED] = "refused",
+	[VERDICT_TIMEOUT] = "timeout",
+	[VERDICT_MALFORMED] = "malformed",
+	[VERDICT_OVERLOADED] = "overloaded",
+	[VERDICT_OVERSIZE] = "oversize",
+	[VERDICT_ERROR] = "error",
+};
+
 const char *verdict_status_name(enum verdict_status status)
 {
-	switch (status) {
-	case VERDICT_NONE:
-		return "none";
-	case VERDICT_SCORED:
-		return "scored";
-	case VERDICT_REFUSED:
-		return "refused";
-	case VERDICT_TIMEOUT:
-		return "timeout";
-	case VERDICT_MALFORMED:
-		return "malformed";
-	case VERDICT_OVERLOADED:
-		return "overloaded";
-	case VERDICT_OVERSIZE:
-		return "oversize";
-	case VERDICT_ERROR:
-		break;
-	}
-	return "error";
+	return status_names[status];
 }
 
 void verdict_init(struct verdict *verdict)

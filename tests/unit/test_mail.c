@@ -5,9 +5,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "mail/edits.h"
 #include "mail/envelope.h"
 #include "mail/headers.h"
 #include "mail/message.h"
@@ -88,7 +90,7 @@ static void reserved_names_are_known_in_any_spelling(void **state)
 static void release_marks_are_known_in_any_spelling(void **state)
 {
 	static const char *const marks[] = { "X-Spambridge-Release", "x-spambridge-RELEASE",
-		" X-Spambridge-Release", "X-Spambridge-Release \t" };
+		" X-Spambridge-Release", "\tX-Spambridge-Release", "X-Spambridge-Release \t" };
 	static const char *const others[] = { "X-Spambridge-Released", "X-Spambridge",
 		"X-Spam-Flag", "X-Spambridge-Release x", "" };
 
@@ -124,6 +126,113 @@ static void addresses_lose_their_brackets(void **state)
 	assert_string_equal(envelope.recipients.items[1], "c");
 	assert_string_equal(envelope_id(&envelope), "-");
 	envelope_free(&envelope);
+}
+
+static void envelopes_have_a_maximum(void **state)
+{
+	struct envelope envelope = { 0 }, copy;
+	char longer[LIMIT_ADDRESS + 3];
+
+	(void)state;
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_true(envelope_add_recipient(&envelope, longer));
+	assert_int_equal(strlen(envelope.recipients.items[0]), LIMIT_ADDRESS);
+	for (int i = 1; i < LIMIT_RECIPIENTS; i++)
+		assert_true(envelope_add_recipient(&envelope, "a"));
+	assert_false(envelope_add_recipient(&envelope, "a"));
+	assert_int_equal(envelope.recipients.count, LIMIT_RECIPIENTS);
+	assert_int_equal(envelope.recipients_raw.count, LIMIT_RECIPIENTS);
+	assert_true(fact_set(&envelope.queue_id, "4X"));
+	assert_string_equal(envelope_id(&envelope), "4X");
+	/* That the sender is not known yet is copied, too. */
+	assert_true(envelope_copy(&copy, &envelope));
+	assert_null(copy.sender);
+	assert_false(copy.has_sender);
+	assert_int_equal(copy.recipients.count, LIMIT_RECIPIENTS);
+	envelope_free(&copy);
+	envelope_free(&envelope);
+}
+
+static void addresses_of_both_families_are_read(void **state)
+{
+	static const struct {
+		const char *text;
+		int family;
+	} rows[] = { { "192.0.2.1", AF_INET }, { "2001:db8::1", AF_INET6 },
+		{ "IPv6:2001:db8::1", AF_UNSPEC }, { "", AF_UNSPEC }, { NULL, AF_UNSPEC } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sockaddr_storage address;
+
+		assert_int_equal(
+			address_parse_ip(rows[i].text, &address), rows[i].family != AF_UNSPEC);
+		assert_int_equal(address.ss_family, rows[i].family);
+	}
+}
+
+static void fields_have_a_maximum_number(void **state)
+{
+	struct header_list list;
+
+	(void)state;
+	headers_init(&list, LIMIT_HEADER_BYTES);
+	while (list.count < LIMIT_HEADER_COUNT)
+		assert_true(headers_add(&list, "A", "b"));
+	assert_false(headers_add(&list, "A", "b"));
+	headers_free(&list);
+}
+
+static void sizes_are_those_of_the_wire(void **state)
+{
+	static const struct {
+		const char *value;
+		size_t bytes;
+	} rows[] = { { " a", 2 }, { " a\n\tb", 6 }, { " a\r\n\tb", 6 }, { "\n b", 4 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct message_limits limits = { SIZE_MAX, 100, "/tmp" };
+		struct message *message = message_new(&limits);
+
+		assert_true(message_add_header(message, "X", rows[i].value));
+		assert_int_equal(message_size(message), 1 + 1 + rows[i].bytes + 2 + 2);
+		message_free(&message);
+	}
+}
+
+/* Each single thing that a scorer asks for counts; what is dropped is dropped by name. */
+static void edits_count(void **state)
+{
+	struct message_edits rows[] = {
+		{ .addition_count = 1 },
+		{ .removal_count = 1 },
+		{ .subject = (char *)"" },
+		{ .change_from = (char *)"" },
+		{ .add_rcpt = { .count = 1 } },
+		{ .del_rcpt = { .count = 1 } },
+	};
+	struct message_edits none = { .addition_count = 0 }, *copy;
+
+	(void)state;
+	assert_true(edits_are_empty(&none));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_false(edits_are_empty(&rows[i]));
+	for (int i = 0; i < 3; i++) {
+		none.additions[i].name = strdup(i == 1 ? "x-B" : "X-A");
+		none.additions[i].value = strdup(" v");
+	}
+	none.addition_count = 3;
+	edits_drop(&none, "x-a");
+	assert_int_equal(none.addition_count, 1);
+	assert_string_equal(none.additions[0].name, "x-B");
+	copy = edits_copy(&none);
+	assert_null(copy->subject);
+	assert_string_equal(copy->additions[0].name, "x-B");
+	edits_free(&copy);
+	edits_clear(&none);
+	assert_true(edits_are_empty(&none));
 }
 
 /* The body as message_peek() gives it, with a small scratch so that a file takes many steps. */
@@ -210,6 +319,24 @@ static void bodies_stop_at_what_is_needed(void **state)
 	message_free(&message);
 }
 
+/* Held mail is kept whole; that is said before the body comes or not at all. */
+static void bodies_are_kept_whole_if_said_in_time(void **state)
+{
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		struct message_limits limits = { 2, 100, "/tmp" };
+		struct message *message = message_new(&limits);
+
+		if (late == 1)
+			assert_int_equal(message_add_body(message, "a", 1), MESSAGE_MORE);
+		message_keep_whole(message);
+		assert_int_equal(message_add_body(message, "bcd", 3),
+			late == 1 ? MESSAGE_ENOUGH : MESSAGE_MORE);
+		assert_int_equal(message_body_cut(message), late == 1);
+		message_free(&message);
+	}
+}
+
 static void a_missing_directory_is_an_error(void **state)
 {
 	struct message_limits limits = { SIZE_MAX, 2, "/nonexistent/directory" };
@@ -276,6 +403,12 @@ int main(void)
 		cmocka_unit_test(reserved_names_are_known_in_any_spelling),
 		cmocka_unit_test(release_marks_are_known_in_any_spelling),
 		cmocka_unit_test(addresses_lose_their_brackets),
+		cmocka_unit_test(envelopes_have_a_maximum),
+		cmocka_unit_test(addresses_of_both_families_are_read),
+		cmocka_unit_test(fields_have_a_maximum_number),
+		cmocka_unit_test(sizes_are_those_of_the_wire),
+		cmocka_unit_test(edits_count),
+		cmocka_unit_test(bodies_are_kept_whole_if_said_in_time),
 		cmocka_unit_test(bodies_are_the_same_in_memory_and_in_a_file),
 		cmocka_unit_test(large_bodies_are_kept_in_pieces),
 		cmocka_unit_test(bodies_stop_at_what_is_needed),
