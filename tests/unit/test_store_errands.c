@@ -51,11 +51,22 @@ static enum errand_result send_to_gate(struct errands *errands, struct gate *gat
 	return result;
 }
 
+/* What errands_free() left to its threads is freed as well. */
+static void await_blocks(long blocks)
+{
+	const struct deadline patience = deadline_after_ms(60000);
+
+	while (fault_blocks() != blocks && !deadline_passed(patience))
+		usleep(1000);
+	assert_int_equal(fault_blocks(), blocks);
+}
+
 /* F38: a disk that hangs gets so many errands and no more, and each is freed in the end. */
 static void a_hanging_disk_has_a_queue_that_ends(void **state)
 {
 	const struct deadline patience = deadline_after_ms(60000);
 	struct gate gate = { PTHREAD_MUTEX_INITIALIZER, 0, 0 };
+	const long blocks = fault_blocks();
 	struct errands *errands = errands_new();
 	unsigned made = 0, queued = 0;
 
@@ -76,6 +87,7 @@ static void a_hanging_disk_has_a_queue_that_ends(void **state)
 	assert_int_equal(__atomic_load_n(&gate.destroyed, __ATOMIC_SEQ_CST), made);
 	errands_free(&errands);
 	errands_free(&errands);
+	await_blocks(blocks);
 }
 
 /* No thread more can be started: those that are there do it. */
@@ -84,6 +96,7 @@ static void one_thread_is_enough(void **state)
 	const struct deadline patience = deadline_after_ms(60000);
 	const struct fault no_threads = { .at = 1, .lasting = true };
 	struct gate gate = { PTHREAD_MUTEX_INITIALIZER, 0, 0 };
+	const long blocks = fault_blocks();
 	struct errands *errands = errands_new();
 	struct waiting *waiting = calloc(1, sizeof(*waiting));
 	struct errand_patience moment = { deadline_after_ms(0), { NULL, NULL } };
@@ -116,6 +129,7 @@ static void one_thread_is_enough(void **state)
 	pthread_mutex_unlock(&gate.lock);
 	assert_int_equal(send_to_gate(errands, &gate, 60000), ERRAND_GOOD);
 	errands_free(&errands);
+	await_blocks(blocks);
 }
 
 static size_t items_in(const struct fixture *fixture)
@@ -130,15 +144,6 @@ static size_t items_in(const struct fixture *fixture)
 	catalogue_free(&catalogue);
 	directory_close(&directory);
 	return count;
-}
-
-static void await_blocks(long blocks)
-{
-	const struct deadline patience = deadline_after_ms(60000);
-
-	while (fault_blocks() != blocks && !deadline_passed(patience))
-		usleep(1000);
-	assert_int_equal(fault_blocks(), blocks);
 }
 
 /* Every thread is at a disk that hangs: mail is put off, and nothing is written later. */
