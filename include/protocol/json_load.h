@@ -2,7 +2,8 @@
 /*
  * JSON as it was written, or none. jansson 2.14 leaves bytes of a token out when there is no memory
  * for them (load.c, lex_save), and reads beyond a token whose buffer could not grow when the next
- * allocation succeeds again (lex_scan_string): a score or an address would be another one.
+ * allocation succeeds again (lex_scan_string): a score or an address would be another one. A number
+ * or word that loses its last byte so ends the program (lex_unget_unsave).
  */
 #ifndef SPAMBRIDGE_PROTOCOL_JSON_LOAD_H
 #define SPAMBRIDGE_PROTOCOL_JSON_LOAD_H
@@ -12,7 +13,7 @@
 #include <stddef.h>
 
 /*
- * json_loadb() without duplicate keys. NULL with *ret_no_memory set when any allocation failed, or
+ * Like json_loadb() without duplicate keys. NULL with *ret_no_memory set when any allocation failed, or
  * clear and *ret_error filled in when it is no JSON. The caller releases the value.
  */
 json_t *json_load_whole(
