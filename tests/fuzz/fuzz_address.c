@@ -67,6 +67,19 @@ static void check_header_form(const char *address)
 	buf_free(&out);
 }
 
+/* What stands for it where mail is counted: as long, without capitals, and the same folded again. */
+static void check_folded(const char *address)
+{
+	char *folded = address_folded(address), *again;
+
+	assert(folded != NULL && strlen(folded) == strlen(address));
+	assert(strpbrk(folded, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == NULL);
+	again = address_folded(folded);
+	assert(again != NULL && strcmp(folded, again) == 0);
+	free(again);
+	free(folded);
+}
+
 /* A normal form is its own normal form. */
 static void check_normal_form(const char *address)
 {
@@ -105,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (address_is_safe(address))
 		check_safe(address);
 	check_header_form(address);
+	check_folded(address);
 	check_normal_form(address);
 	check_look_up(address);
 	assert(address_equal(address, address));

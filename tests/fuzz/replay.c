@@ -33,12 +33,16 @@ static void run(const char *bytes, size_t length)
 	inputs++;
 }
 
-/* Every prefix, and every byte replaced by some that mean something. */
+/*
+ * Every prefix, and every byte replaced by some that mean something. Of a long file only every so
+ * many: it is there for its length.
+ */
 static void run_mutations(struct buf *file)
 {
 	static const char odd[] = { 0, '\n', '\r', ' ', '"', '{', '[', ':', '%', '\x7f', '\xff' };
+	size_t step = stride * (1 + file->length / 1024);
 
-	for (size_t i = 0; i < file->length && i < 2048; i += stride) {
+	for (size_t i = 0; i < file->length && i < 2048; i += step) {
 		char saved = file->data[i];
 
 		run(file->data, i);
