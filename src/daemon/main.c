@@ -230,7 +230,7 @@ int main(int argc, char **argv)
 {
 	struct options options = { .config = DEFAULT_CONFIG };
 	struct err err = ERR_INIT;
-	struct settings *settings;
+	static struct settings *settings;	/* threads look at it until the process is gone */
 	int code = read_options(argc, argv, &options);
 
 	if (code >= 0)
@@ -243,14 +243,15 @@ int main(int argc, char **argv)
 		settings_free(&settings);
 		return EXIT_SUCCESS;
 	}
-	if (start(settings, &err) != 0) {
+	if (start(settings, &err) == 0) {
+		live();
+		code = stop(settings);
+	} else {
 		log_err(NULL, "%s", err.text);
 		log_stop(STOP_GRACE_MS);
-		return EXIT_REFUSED;
+		code = EXIT_REFUSED;
 	}
-	live();
-	code = stop(settings);
-	/* libmilter's threads may still look at what exit() would tear down. */
+	/* Threads, also of a start that failed, may still look at what exit() would tear down. */
 	fflush(NULL);
 	_exit(code);
 }
