@@ -10,20 +10,14 @@ deadline + 100 ms, scans side by side, memory. SPAMBRIDGE_SLOW=yes (tests/saniti
 SPAMBRIDGE_VALGRIND=yes leaves it out; all others run, and must pass.
 """
 
-import os
 import sys
 
 import pytest
 from _pytest.runner import runtestprotocol
 
-from .timing import TooLate
+from .timing import TooLate, is_slow
 
 ATTEMPTS = 3
-
-
-def is_slow():
-    """True if the programs run at a fraction of their speed."""
-    return "yes" in (os.environ.get("SPAMBRIDGE_SLOW"), os.environ.get("SPAMBRIDGE_VALGRIND"))
 
 
 def configure(config):
