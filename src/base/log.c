@@ -318,6 +318,8 @@ void log_stop(int timeout_ms)
 	/* A writer that hangs in a blocked syslog is left behind: the process is about to end. */
 	if (drained)
 		pthread_join(state.writer, NULL);
+	else
+		pthread_detach(state.writer);
 }
 
 /* Queue a record; false when there is no writer and the caller must write it itself. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The base room: buffers, scores, cursors, deadlines, encoders. Traps 24, 26, 27; attacks A19, A20. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -180,6 +181,43 @@ static void records_that_cannot_be_written_are_counted(void **state)
 	assert_true(queued >= 5 && queued <= 10);
 }
 
+/* A thread that has ended is no longer in /proc. */
+static unsigned count_threads(void)
+{
+	DIR *folder = opendir("/proc/self/task");
+	unsigned count = 0;
+
+	assert_non_null(folder);
+	while (readdir(folder) != NULL)
+		count++;
+	closedir(folder);
+	return count - 2; /* . and .. */
+}
+
+/* A writer that is stuck is left behind, and ends when it can (ThreadSanitizer: thread leak). */
+static void log_that_is_stuck_holds_nobody_up(void **state)
+{
+	static char bytes[4096];
+	unsigned threads = count_threads();
+	int kept = dup(STDERR_FILENO), ends[2];
+
+	(void)state;
+	assert_true(kept >= 0 && pipe(ends) == 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+	assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+	while (write(ends[1], bytes, sizeof(bytes)) > 0)
+		;
+	assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+	assert_int_equal(log_start(NULL), 0);
+	log_info(NULL, "stuck");
+	log_stop(1);
+	assert_true(dup2(kept, STDERR_FILENO) >= 0);
+	close(kept);
+	close(ends[1]);
+	while (count_threads() > threads)
+		assert_true(read(ends[0], bytes, sizeof(bytes)) >= 0);
+	close(ends[0]);
+}
+
 static void cursor_reads_what_matches(void **state)
 {
 	struct cursor cursor = cursor_over("Spam: 12x\r\nnext\nrest", 20), line, span;
@@ -323,6 +361,7 @@ int main(void)
 		cmocka_unit_test(scores_are_written_as_spamassassin_does),
 		cmocka_unit_test(cursor_reads_what_matches),
 		cmocka_unit_test(records_that_cannot_be_written_are_counted),
+		cmocka_unit_test(log_that_is_stuck_holds_nobody_up),
 		cmocka_unit_test(two_hexadecimal_digits_are_a_byte),
 		cmocka_unit_test(deadlines_only_shrink),
 		cmocka_unit_test(untrusted_text_is_encoded),
