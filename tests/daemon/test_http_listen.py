@@ -209,6 +209,7 @@ def test_who_says_nothing_or_drips_is_closed(served):
     assert served.get("/health")[0] == 200
 
 
+@pytest.mark.brisk
 def test_a_crowd_waits_its_turn(served):
     """More connections than are answered: the rest wait, and mail does not."""
     before = served.daemon.settled_fds()

@@ -47,6 +47,7 @@ def slow(start, scorer):
     return begin
 
 
+@pytest.mark.brisk
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_retry_is_answered_at_once(slow, scorer, protocol):
     """Same message and envelope, another queue id: the verdict is there, nobody is asked again."""
@@ -69,6 +70,7 @@ def test_retry_is_answered_at_once(slow, scorer, protocol):
     assert "a late verdict came" in daemon.wait_log("late verdict")
 
 
+@pytest.mark.brisk
 @pytest.mark.parametrize("change", ["body", "header", "sender", "recipient", "more recipients"])
 def test_another_message_is_scanned_itself(slow, scorer, change):
     """What differs in a byte or in its envelope never gets a kept verdict."""
@@ -108,6 +110,7 @@ def test_retry_waits_for_a_scan_that_is_still_running(slow, scorer):
     assert len(scorer.requests()) == 1
 
 
+@pytest.mark.brisk
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_each_gets_its_own(slow, scorer, protocol):
     """Ten late scans at once, none mixed up."""
@@ -151,6 +154,7 @@ def test_limit_while_they_run(slow):
     assert late(daemon)["adopted"] == 2
 
 
+@pytest.mark.brisk
 @pytest.mark.parametrize("options", ["late_verdicts = off", "late_verdict_limit = 0"])
 def test_switched_off(slow, scorer, options):
     daemon = slow(options)
@@ -181,6 +185,7 @@ def test_verdicts_grow_old(slow, scorer, workspace):
     assert is_deferred(send(daemon.address, raw))
 
 
+@pytest.mark.brisk
 def test_scan_that_fails_is_forgotten(slow, scorer):
     """A late scan without a verdict leaves nothing behind: the retry is scanned anew."""
     daemon = slow()
@@ -239,6 +244,7 @@ def test_a_stuck_server_does_not_keep_its_slots_for_ever(start, scorer):
                              or ""))
 
 
+@pytest.mark.brisk
 def test_reload_and_stop_with_scans_in_the_background(slow, scorer):
     """A reload forgets nothing, and a stop does not wait for late scans."""
     daemon = slow()

@@ -84,6 +84,7 @@ def test_slots_of_each_server(start, scorer, slots, protocol):
     assert [scorer.peak(name) for name in "ab"] == [slots, slots]
 
 
+@pytest.mark.brisk
 def test_queue_is_first_come_first_served(start, scorer):
     """One slot: the scorer sees the messages in the order in which their ends came."""
     gate = threading.Event()
@@ -140,6 +141,7 @@ def test_nobody_waits_behind_a_crowd_for_nothing(start, scorer):
     assert ports.wait_until(lambda: score_of(send(daemon.address, make())) == "1.3")
 
 
+@pytest.mark.brisk
 @pytest.mark.parametrize("how", ["refused", "reset", "nonsense", "error", "hangs up"])
 def test_fails_over_while_time_is_left(start, scorer, how):
     """A server that fails costs no message its score."""
@@ -283,6 +285,7 @@ def test_that_nobody_is_left_is_an_error(start, scorer):
     assert "error: no server of any scorer answers" in daemon.wait_log("no server of any scorer")
 
 
+@pytest.mark.brisk
 def test_one_slow_message_sets_nobody_aside(start, scorer):
     """A server that answers others meanwhile is not silent."""
     server = scorer.listen("a")

@@ -51,6 +51,7 @@ def test_a_share_is_a_share(start, scorer):
     assert len(scorer.requests("shadow")) == 10
 
 
+@pytest.mark.brisk
 @pytest.mark.parametrize("behaviour", ["silent", "mute", "flood", "empty_object", "hang_up"])
 def test_nothing_waits_for_it(start, scorer, behaviour):
     """A shadow that stalls or lies costs no message any time, and has its own line."""

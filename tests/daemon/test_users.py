@@ -164,6 +164,7 @@ def test_slot_of_a_loser_is_free_at_once(start, scorer):
     in_time(outcome.seconds, 4)
 
 
+@pytest.mark.brisk
 def test_late_verdict_belongs_to_its_user(start, scorer):
     """The retry is answered for him whose scan was late, and asked anew for the other."""
     server = scorer.listen("a")
@@ -186,6 +187,7 @@ def test_late_verdict_belongs_to_its_user(start, scorer):
     assert daemon.status()["late"]["used"] == 1
 
 
+@pytest.mark.brisk
 def test_retry_while_one_scan_goes_on(start, scorer):
     """A retry that comes too soon asks for the others at once, and waits for that scan alone."""
     server = scorer.listen("a")

@@ -7,9 +7,11 @@ it does each time, what a machine does that had other work, or stood still for a
 
 A test with the marker "timed" measures what only means something at full speed: an answer within the
 deadline + 100 ms, scans side by side, memory. SPAMBRIDGE_SLOW=yes (tests/sanitize sets it) or
-SPAMBRIDGE_VALGRIND=yes leaves it out; all others run, and must pass.
+SPAMBRIDGE_VALGRIND=yes leaves it out. A test with the marker "brisk" has steps of a second or less,
+which a sanitizer allows: valgrind leaves it out. All others run, and must pass.
 """
 
+import os
 import sys
 
 import pytest
@@ -20,9 +22,15 @@ from .timing import TooLate, is_slow
 ATTEMPTS = 3
 
 
+def is_below_valgrind():
+    """True if the programs run at a twentieth of their speed."""
+    return os.environ.get("SPAMBRIDGE_VALGRIND") == "yes"
+
+
 def configure(config):
     """Make the marker known, and what is below a plugin of pytest."""
     config.addinivalue_line("markers", "timed: asserts on time; left out when SPAMBRIDGE_SLOW=yes")
+    config.addinivalue_line("markers", "brisk: steps of a second or less; left out below valgrind")
     if not config.pluginmanager.is_registered(sys.modules[__name__]):
         config.pluginmanager.register(sys.modules[__name__])
 
@@ -32,7 +40,8 @@ def leave_out(items):
     if not is_slow():
         return
     for item in items:
-        if item.get_closest_marker("timed"):
+        brisk = is_below_valgrind() and item.get_closest_marker("brisk")
+        if brisk or item.get_closest_marker("timed"):
             item.add_marker(pytest.mark.skip(reason="asserts on time"))
 
 
