@@ -230,7 +230,7 @@ int main(int argc, char **argv)
 {
 	struct options options = { .config = DEFAULT_CONFIG };
 	struct err err = ERR_INIT;
-	static struct settings *settings;	/* threads look at it until the process is gone */
+	static struct settings *settings; /* threads look at it until the process is gone */
 	int code = read_options(argc, argv, &options);
 
 	if (code >= 0)
