@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "base/score.h"
 #include "quarantine/store.h"
@@ -70,7 +72,7 @@ static bool add_head(struct message *message, char *at, char **ret_body)
 static int read_message(struct put *put, const char *path, struct err *err)
 {
 	struct message_limits limits = { SIZE_MAX, 65536, "/tmp" };
-	struct buf content;
+	AUTO(buf_free) struct buf content = { 0 };
 	char *body = NULL;
 
 	if (io_read_file(path, 64 * 1024 * 1024, &content, err) != 0)
@@ -81,7 +83,6 @@ static int read_message(struct put *put, const char *path, struct err *err)
 		return err_set(err, "cannot take the message");
 	message_add_body(put->message, body, (size_t)(content.data + content.length - body));
 	message_seal(put->message);
-	buf_free(&content);
 	return 0;
 }
 
@@ -198,12 +199,10 @@ int main(int argc, char **argv)
 	}
 	if (read_message(&put, argv[optind + 1], &err) == 0)
 		put.store = store_open(argv[optind], &put.limits, &err);
-	if (put.store == NULL) {
+	result = put.store != NULL ? run(&put) : 1;
+	if (put.store == NULL)
 		fprintf(stderr, "put: %s\n", err.text);
-		return 1;
-	}
-	result = run(&put);
-	while (put.stay && getchar() != EOF)
+	while (put.store != NULL && put.stay && getchar() != EOF)
 		;
 	store_free(&put.store);
 	client_free(&put.client);
