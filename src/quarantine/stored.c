@@ -109,7 +109,7 @@ static enum stored_result open_failed(struct err *err)
 		err_set(err, "it is not there any more");
 		return STORED_GONE;
 	}
-	if (errno == EBADF || errno == ELOOP || errno == ENXIO || errno == ENODEV) {
+	if (errno == EBADF || errno == ELOOP || errno == ENXIO) {
 		err_set(err, "it is not a plain file of the quarantine's owner with one name");
 		return STORED_STRANGE;
 	}

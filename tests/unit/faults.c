@@ -72,7 +72,7 @@ static const struct {
 	[REALPATH] = { "realpath", { ENOMEM, ENOENT } },
 	[OPEN] = { "open", { EMFILE, EACCES, EINVAL, EISDIR, EOPNOTSUPP } },
 	[OPENAT] = { "openat", { EMFILE, ENOENT, ELOOP, EIO, ENOTDIR } },
-	[OPENAT2] = { "openat2", { EMFILE, ENOENT, ENOSYS, EAGAIN, ENODEV, ENXIO } },
+	[OPENAT2] = { "openat2", { EMFILE, ENOENT, ENOSYS, EAGAIN, ENXIO } },
 	[FSTAT] = { "fstat", { EIO, FAULT_STRANGER, FAULT_WRITABLE } },
 	[FSTATAT] = { "fstatat", { EIO, ENOENT } },
 	[FACCESSAT] = { "faccessat", { EIO, ENOENT } },

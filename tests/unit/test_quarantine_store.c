@@ -242,7 +242,9 @@ static void unsafe_directories_are_refused(void **state)
 static void strange_files_are_skipped(void **state)
 {
 	static const char *const commands[] = { "mkfifo", "mkdir", "ln -s /etc/passwd",
-		"truncate -s 1T" };
+		"truncate -s 1T",
+		"perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0);"
+		" bind(S, sockaddr_un($ARGV[0])) or die'" };
 	struct fixture *fixture = *state;
 	struct store *store = fixture_store(fixture, 0, 0);
 	char command[512];

@@ -383,7 +383,7 @@ static void check_read(void *context, bool good, const struct fault_report *repo
 	fault_expect(good || scene->result == STORED_FAILED || scene->err.text[0] != '\0');
 	fault_expect(scene->result != STORED_DAMAGED || error == FAULT_ENDS);
 	fault_expect(scene->result != STORED_STRANGE || error == FAULT_STRANGER || error == ELOOP ||
-		error == ENODEV || error == ENXIO);
+		error == ENXIO);
 	fault_expect(scene->result != STORED_GONE || error == ENOENT);
 	fault_expect(take_census(scene).good == 2);
 }
